@@ -1,0 +1,96 @@
+"""minicnn: a CNN framework as readable as a textbook, with Cython loops faster than PyTorch's.
+
+import minicnn as mc
+
+net = mc.Sequential(mc.Conv2D(1, 8, 3), mc.ReLU(), mc.MaxPool2D(2), mc.Flatten(), mc.Linear(1352, 10))
+loss = mc.SoftmaxCrossEntropy()
+optimizer = mc.SGD(net.parameters(), lr=0.1, momentum=0.9)
+for x, labels in mc.DataLoader(mc.data.digits("train"), batch_size=64, shuffle=True):
+    loss(net(x), labels)
+    optimizer.zero_grad()
+    net.backward(loss.backward())
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+from . import data, init, kernels, metrics, models
+from ._version import __version__
+from .checkpoint import load, save
+from .data import DataLoader
+from .errors import CheckpointError, DataError, NonFiniteError, ShapeError
+from .gradcheck import GradcheckReport, gradcheck
+from .kernels import get_num_threads, set_num_threads, use_backend
+from .layers import (
+    AvgPool2D,
+    BatchNorm2D,
+    Concat,
+    Conv2D,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2D,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+from .losses import MSELoss, SoftmaxCrossEntropy
+from .optim import SGD, Adam, AdamW
+from .schedules import Cosine, OneCycle, StepDecay
+from .tensor import Parameter, Tensor, no_grad
+from .train import History, Trainer
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AvgPool2D",
+    "BatchNorm2D",
+    "CheckpointError",
+    "Concat",
+    "Conv2D",
+    "Cosine",
+    "DataError",
+    "DataLoader",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "GradcheckReport",
+    "History",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "MaxPool2D",
+    "NonFiniteError",
+    "OneCycle",
+    "Parameter",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "SoftmaxCrossEntropy",
+    "StepDecay",
+    "Tanh",
+    "Tensor",
+    "Trainer",
+    "__version__",
+    "data",
+    "get_num_threads",
+    "gradcheck",
+    "init",
+    "kernels",
+    "load",
+    "metrics",
+    "models",
+    "no_grad",
+    "save",
+    "set_num_threads",
+    "use_backend",
+]

@@ -1,0 +1,222 @@
+"""gradcheck: is this backward the derivative of this forward?
+
+Every entry θ of the input and of the parameters is moved a little, and the loss is asked what
+difference that made:
+
+    numeric = (L(θ + h) − L(θ − h)) / 2h          error = |numeric − analytic| / max(1, |numeric|)
+
+in float64, where the rounding error of this quotient is near 1e-9; in float32 it would drown every
+bug but the coarsest. Where a max or a ReLU switches within the step, the quotient is the derivative
+of nothing. Then the slopes on the two sides differ however small the step is, and the entry is
+reported as "not differentiable here", neither right nor wrong.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .init import as_generator
+from .layers import Layer
+from .tensor import FloatArray, Tensor, no_grad
+
+Loss = Callable[[Tensor], tuple[float, Tensor]]
+"""Of the net's output, the loss and its gradient with respect to that output."""
+
+_STEPS = (1e-5, 1e-6, 1e-7)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came out for one array: the input "x" or a parameter.
+
+    Attributes:
+        name: "x", or the parameter's name.
+        size: Entries of the array.
+        checked: Entries that were compared.
+        kinks: Entries, of these, at which the loss is not differentiable.
+        error: The largest error among the others.
+        index: Where it is.
+        analytic: What backward said there.
+        numeric: What the difference quotient said there.
+        ok: Whether the error is within the tolerance.
+    """
+
+    name: str
+    size: int
+    checked: int
+    kinks: int
+    error: float
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    ok: bool
+
+    def __str__(self) -> str:
+        text = f"{self.name}: {self.checked} of {self.size} entries, largest error {self.error:.1e}"
+        if not self.ok:
+            text += (
+                f"  WRONG at {self.index}: backward says {self.analytic:.9g}, "
+                f"the difference quotient {self.numeric:.9g}"
+            )
+        if self.kinks:
+            text += f"  ({self.kinks} not differentiable here)"
+        return text
+
+
+@dataclass(frozen=True)
+class GradcheckReport:
+    """One `Check` per array. True as a condition if all hold; ``print`` it for the table."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every array's gradient is right."""
+        return all(check.ok for check in self.checks)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return "\n".join(
+            ["gradcheck " + ("passed" if self.ok else "FAILED"), *map(str, self.checks)]
+        )
+
+
+def gradcheck(
+    net: Layer,
+    x: npt.ArrayLike | Tensor,
+    loss: Loss | None = None,
+    *,
+    max_entries: int = 200,
+    tolerance: float = 1e-6,
+    rng: int | np.random.Generator = 0,
+) -> GradcheckReport:
+    """Compare ``net.backward`` with difference quotients of ``net.forward``, in float64.
+
+    The net itself is not touched: a float64 copy is checked, in the net's mode. Dropout draws the
+    same mask every time.
+
+    Args:
+        net: A layer or a whole net.
+        x: Its input, B×C×H×W.
+        loss: Of the output, (loss, gradient), such as ``lambda y: (ce(y, labels), ce.backward())``;
+            None takes Σ y·r with random weights r, which no wrong entry can hide from.
+        max_entries: At most so many entries of each array are checked, drawn at random.
+        tolerance: The largest error allowed.
+        rng: For r and for the draw.
+
+    Returns:
+        The report; its ``ok`` tells whether all is right.
+    """
+    generator = as_generator(rng)
+    twin = copy.deepcopy(net).astype(np.float64)
+    point = Tensor(np.array(Tensor(x).data, dtype=np.float64))
+    rng_state = twin.rng_state()
+
+    def run() -> Tensor:
+        twin.set_rng_state(rng_state)
+        return twin.forward(point)
+
+    output = run()
+    measure = _projection(output, generator) if loss is None else loss
+    twin.zero_grad()
+    dx = twin.backward(measure(output)[1])
+    assert dx is not None
+
+    def value() -> float:
+        with no_grad():
+            return float(measure(run())[0])
+
+    arrays: list[tuple[str, FloatArray, FloatArray]] = [("x", point.data, dx.data)]
+    for name, parameter in twin.named_parameters().items():
+        grad = parameter.grad
+        arrays.append(
+            (name, parameter.data, np.zeros_like(parameter.data) if grad is None else grad)
+        )
+    return GradcheckReport(
+        tuple(
+            _check(name, data, grad.copy(), value, max_entries, tolerance, generator)
+            for name, data, grad in arrays
+        )
+    )
+
+
+def _projection(output: Tensor, generator: np.random.Generator) -> Loss:
+    """L(y) = Σ y·r with r between 0.5 and 1.5 and either sign."""
+    r = generator.uniform(0.5, 1.5, output.shape) * generator.choice([-1.0, 1.0], output.shape)
+    return lambda y: (float((y.data * r).sum()), Tensor(r))
+
+
+def _check(
+    name: str,
+    data: FloatArray,
+    grad: FloatArray,
+    value: Callable[[], float],
+    max_entries: int,
+    tolerance: float,
+    generator: np.random.Generator,
+) -> Check:
+    """Check the entries of one array."""
+    entries = np.arange(data.size)
+    if data.size > max_entries:
+        entries = np.sort(generator.choice(data.size, max_entries, replace=False))
+    worst: tuple[float, int, float, float] = (0.0, 0, math.nan, math.nan)
+    kinks = 0
+    for entry in entries:
+        analytic = float(grad.flat[entry])
+        numeric, error = _quotient(data, int(entry), analytic, value, tolerance)
+        if numeric is None:
+            kinks += 1
+        elif not error <= worst[0]:  # so that a NaN counts as the worst
+            worst = (error, int(entry), analytic, numeric)
+    index: tuple[Any, ...] = np.unravel_index(worst[1], data.shape) if data.size else ()
+    return Check(
+        name=name,
+        size=data.size,
+        checked=len(entries),
+        kinks=kinks,
+        error=worst[0],
+        index=tuple(int(i) for i in index),
+        analytic=worst[2],
+        numeric=worst[3],
+        ok=worst[0] <= tolerance,
+    )
+
+
+def _quotient(
+    data: FloatArray, entry: int, analytic: float, value: Callable[[], float], tolerance: float
+) -> tuple[float | None, float]:
+    """(numeric derivative, error) at one entry; (None, 0) where there is none.
+
+    A step that straddles a kink spoils the quotient, so a mismatch is looked at again with smaller
+    steps. If the two one-sided slopes still differ at the smallest, by much more than rounding could
+    make them, the kink is at the point itself.
+    """
+    flat = data.reshape(-1)
+    old = float(flat[entry])
+    middle = value()
+    numeric, error = math.nan, math.nan
+    slopes_differ = True
+    for step in _STEPS:
+        h = step * max(1.0, abs(old))
+        flat[entry] = old + h
+        above = value()
+        flat[entry] = old - h
+        below = value()
+        flat[entry] = old
+        numeric = (above - below) / (2 * h)
+        error = abs(numeric - analytic) / max(1.0, abs(numeric))
+        if error <= tolerance:
+            return numeric, error
+        rounding = 64 * np.finfo(np.float64).eps * max(1.0, abs(middle)) / h
+        gap = abs((above - middle) - (middle - below)) / h
+        slopes_differ = slopes_differ and gap > rounding + 1e-3 * max(1.0, abs(numeric))
+    return (None, 0.0) if slopes_differ else (numeric, error)

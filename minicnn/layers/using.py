@@ -1,0 +1,59 @@
+"""Using a trained net: pictures in, outputs out, in batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ShapeError, positive_int
+from ..tensor import FloatArray, Tensor, as_float_array, no_grad
+
+if TYPE_CHECKING:
+    from .base import Layer
+
+
+def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike = None) -> FloatArray:
+    """Pictures in any usual form as B×C×H×W floats.
+
+    8-bit arrays are pictures as files hold them: H×W, N×H×W or N×H×W×C, divided by 255. Floats are
+    H×W, N×H×W or B×C×H×W and taken as they are.
+
+    Raises:
+        ShapeError: another number of axes.
+    """
+    if isinstance(x, Tensor):
+        return as_float_array(x, "x", dtype)
+    array = np.asarray(x)
+    if array.dtype == np.uint8:
+        array = Tensor.from_images(array[np.newaxis] if array.ndim == 2 else array).data
+    elif array.ndim == 2:
+        array = array[np.newaxis, np.newaxis]
+    elif array.ndim == 3:
+        array = array[:, np.newaxis]
+    if array.ndim != 4:
+        raise ShapeError(
+            f"predict: x must be pictures, (B, C, H, W) floats or 8-bit (H, W), (N, H, W) or "
+            f"(N, H, W, C), got {array.dtype} {array.shape}"
+        )
+    return as_float_array(array, "x", dtype)
+
+
+def predict(net: Layer, x: npt.ArrayLike | Tensor, batch_size: int = 256) -> Tensor:
+    """`Layer.predict`, which see."""
+    step = positive_int(batch_size, "batch_size")
+    pictures = as_pictures(x, net.dtype)
+    layers = list(net.named_layers().values())
+    modes = [layer.training for layer in layers]
+    net.eval()
+    try:
+        with no_grad():
+            outputs = [
+                net.forward(pictures[start : start + step]).data
+                for start in range(0, max(len(pictures), 1), step)
+            ]
+    finally:
+        for layer, mode in zip(layers, modes, strict=True):
+            layer.training = mode
+    return Tensor(np.concatenate(outputs) if len(outputs) > 1 else outputs[0])
