@@ -1,15 +1,17 @@
 """minicnn: a CNN framework as readable as a textbook, with Cython loops faster than PyTorch's.
 
-import minicnn as mc
+Training a net takes a dozen lines (`Trainer` does the same with a progress bar and checkpoints):
 
-net = mc.Sequential(mc.Conv2D(1, 8, 3), mc.ReLU(), mc.MaxPool2D(2), mc.Flatten(), mc.Linear(1352, 10))
-loss = mc.SoftmaxCrossEntropy()
-optimizer = mc.SGD(net.parameters(), lr=0.1, momentum=0.9)
-for x, labels in mc.DataLoader(mc.data.digits("train"), batch_size=64, shuffle=True):
-    loss(net(x), labels)
-    optimizer.zero_grad()
-    net.backward(loss.backward())
-    optimizer.step()
+    import minicnn as mc
+
+    net = mc.models.toy()
+    loss = mc.SoftmaxCrossEntropy()
+    optimizer = mc.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    for x, labels in mc.DataLoader(mc.data.digits("train"), batch_size=64, shuffle=True):
+        loss(net(x), labels)
+        optimizer.zero_grad()
+        net.backward(loss.backward())
+        optimizer.step()
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class NonFiniteError(ArithmeticError):
 
 
 def describe(value: object) -> str:
-    """A short text of ``value`` for an error message: its type, and its value where that is short."""
+    """A short text of ``value`` for an error message: its type, and its value if that is short."""
     text = repr(value)
     return f"{text} ({type(value).__name__})" if len(text) <= 60 else type(value).__name__
 

@@ -197,8 +197,8 @@ def _quotient(
     """(numeric derivative, error) at one entry; (None, 0) where there is none.
 
     A step that straddles a kink spoils the quotient, so a mismatch is looked at again with smaller
-    steps. If the two one-sided slopes still differ at the smallest, by much more than rounding could
-    make them, the kink is at the point itself.
+    steps. If the two one-sided slopes still differ at the smallest, by much more than rounding
+    could make them, the kink is at the point itself.
     """
     flat = data.reshape(-1)
     old = float(flat[entry])

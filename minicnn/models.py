@@ -6,6 +6,7 @@ layers draw, so that one seed gives one net.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -97,7 +98,7 @@ def animal(
     generator = as_generator(rng)
     net = Sequential()
     widths = (channels, 16, 32, 64, 128)
-    for index, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (before, after) in enumerate(itertools.pairwise(widths)):
         net.append(Conv2D(before, after, 3, stride=2, rng=generator))
         if batch_norm:
             net.append(BatchNorm2D(after))

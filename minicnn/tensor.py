@@ -1,7 +1,7 @@
 """Tensor: a batch of pictures or feature maps, B×C×H×W. Parameter: what a layer learns.
 
-B counts the pictures of the batch, C their channels, H rows and W columns. The data lie in memory in
-just this order (C-contiguous): a row's W values are neighbours, then come the next row, the next
+B counts the pictures of the batch, C their channels, H rows and W columns. The data lie in memory
+in just this order (C-contiguous): a row's W values are neighbours, then come the next row, the next
 channel, the next picture, so that element (b, c, h, w) stands at ((b·C + c)·H + h)·W + w.
 """
 
@@ -33,8 +33,8 @@ class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
     """Forward passes in this block keep nothing for ``backward``: less memory, less work.
 
     This does *not* switch to evaluation mode; ``net.eval()`` does, and the two are independent.
-    Works as a context manager, ``with no_grad():``, and as a decorator, ``@no_grad()``; it holds for
-    the thread (or asynchronous task) that enters it.
+    Works as a context manager, ``with no_grad():``, and as a decorator, ``@no_grad()``; it holds
+    for the thread (or asynchronous task) that enters it.
     """
 
     def __init__(self) -> None:
@@ -65,10 +65,10 @@ def float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any]:
 def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike = None) -> FloatArray:
     """``data`` as a C-contiguous float32 or float64 array, converted exactly or refused.
 
-    Without ``dtype``, float64 arrays stay float64, and everything else becomes float32: Python lists
-    (whose numbers are rounded to float32), bool, float16, and integers, which must fit float32
-    exactly (every whole number up to 2²⁴ does). Byte order is made native. Memory is shared with
-    ``data`` where nothing has to change.
+    Without ``dtype``, float64 arrays stay float64, and everything else becomes float32: Python
+    lists (whose numbers are rounded to float32), bool, float16, and integers, which must fit
+    float32 exactly (every whole number up to 2²⁴ does). Byte order is made native. Memory is shared
+    with ``data`` where nothing has to change.
 
     Raises:
         TypeError: complex, object, string or extended-precision data.
@@ -81,7 +81,11 @@ def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike = None) -
         array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"{name} must be a rectangular array: {error}") from None
-    if not isinstance(data, np.ndarray) and array.dtype == np.float64 and isinstance(data, (list, tuple)):
+    if (
+        not isinstance(data, np.ndarray)
+        and array.dtype == np.float64
+        and isinstance(data, (list, tuple))
+    ):
         target = np.dtype(np.float32)
     else:
         target = FLOAT_DTYPES[array.dtype.kind == "f" and array.dtype.itemsize == 8]
@@ -89,7 +93,9 @@ def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike = None) -
         target = float_dtype(dtype)
     kind = array.dtype.kind
     if kind not in "fbiu" or (kind == "f" and array.dtype.itemsize > 8):
-        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
+        raise TypeError(
+            f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}"
+        )
     result = np.ascontiguousarray(array, dtype=target).reshape(array.shape)
     if kind in "iu" and array.dtype.itemsize > 2 and not np.array_equal(result, array):
         raise ValueError(
@@ -103,8 +109,8 @@ class Tensor:
     """A batch of B pictures or feature maps with C channels of H×W values each.
 
     Args:
-        data: A 4-D array-like, B×C×H×W; converted as `as_float_array` says. An array that is already
-            C-contiguous float32 or float64 is shared, not copied.
+        data: A 4-D array-like, B×C×H×W; converted as `as_float_array` says. An array that is
+            already C-contiguous float32 or float64 is shared, not copied.
         dtype: float32 or float64, to convert to it; None keeps float64 and makes the rest float32.
 
     Attributes:
@@ -151,7 +157,8 @@ class Tensor:
         """8-bit pictures as a float32 tensor with values from 0 to 1.
 
         Args:
-            images: uint8, N×H×W (grey) or N×H×W×C (colour, channels last as picture files have them).
+            images: uint8, N×H×W (grey) or N×H×W×C (colour, channels last as picture files have
+                them).
 
         Returns:
             N×1×H×W or N×C×H×W, each value divided by 255.
@@ -180,7 +187,9 @@ class Tensor:
         """
         array = as_float_array(features, "features", dtype)
         if array.ndim != 2:
-            raise ShapeError(f"Tensor.from_features: features must have shape (B, F), got {array.shape}")
+            raise ShapeError(
+                f"Tensor.from_features: features must have shape (B, F), got {array.shape}"
+            )
         return cls(array.reshape(*array.shape, 1, 1))
 
     @property
@@ -281,8 +290,8 @@ class Tensor:
 class Parameter:
     """An array that a layer learns, with the gradient of the loss with respect to it.
 
-    Gradients add up from one ``backward`` to the next until `zero_grad`. Clearing costs no pass over
-    memory: it only marks the gradient as void, and the next ``backward`` overwrites it.
+    Gradients add up from one ``backward`` to the next until `zero_grad`. Clearing costs no pass
+    over memory: it only marks the gradient as void, and the next ``backward`` overwrites it.
 
     Args:
         data: float32 or float64, any shape; copied.
@@ -306,7 +315,8 @@ class Parameter:
         array = np.asarray(value)
         if array.shape != self._data.shape:
             raise ShapeError(
-                f"parameter {self.name or ''}: data must have shape {self._data.shape}, got {array.shape}"
+                f"parameter {self.name or ''}: data must have shape {self._data.shape}, "
+                f"got {array.shape}"
             )
         self._data[...] = array
 

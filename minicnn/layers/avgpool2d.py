@@ -3,8 +3,9 @@
     y[b,c,i,j]   = 1/n(i,j) · Σ over the window at (i·s − p, j·s − p) of x[b,c,·,·]
     dL/dx[b,c,n] = Σ over the windows (i,j) that hold pixel n of dy[b,c,i,j] / n(i,j)
 
-n(i,j) is the number of pixels of window (i,j): with ``count_include_pad`` those in the padding count
-(as zeros), without it they do not; what ``ceil_mode`` lets reach beyond the padding never counts.
+n(i,j) is the number of pixels of window (i,j): with ``count_include_pad`` those in the padding
+count (as zeros), without it they do not; what ``ceil_mode`` lets reach beyond the padding never
+counts.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ its derivative. They are the methods that a subclass writes:
     _backward(dy, need_dx) -> dx   adds to the parameters' gradients, returns dL/dx
 
 `forward` and `backward` are the doors around them that people call. They check and convert what
-comes in and see to it that what goes out belongs to the caller. Inside a container, layers hand each
-other their buffers instead, which are reused from step to step, so that a steady training step
+comes in and see to it that what goes out belongs to the caller. Inside a container, layers hand
+each other their buffers instead, which are reused from step to step, so that a steady training step
 allocates nothing large.
 """
 
@@ -55,8 +55,8 @@ class Layer:
     Attributes:
         name: For messages and for looking a layer up in its container; a container names those that
             have no name ("conv1", "conv2", …).
-        training: True after ``train()`` (the start), False after ``eval()``; BatchNorm2D and Dropout
-            act on it.
+        training: True after ``train()`` (the start), False after ``eval()``; BatchNorm2D and
+            Dropout act on it.
     """
 
     kind: ClassVar[str] = "layer"
@@ -310,7 +310,8 @@ class Layer:
         if strict and (missing or unexpected):
             raise KeyError(
                 f"{self.label}: the state dict does not fit this net; "
-                f"missing: {', '.join(missing) or 'none'}; unexpected: {', '.join(unexpected) or 'none'}"
+                f"missing: {', '.join(missing) or 'none'}; "
+                f"unexpected: {', '.join(unexpected) or 'none'}"
             )
         arrays = {name: np.asarray(state[name]) for name in own if name in state}
         for name, array in arrays.items():

@@ -86,8 +86,8 @@ class BatchNorm2D(Layer):
             return self.running_mean, self.running_var
         if N == 1:
             raise ShapeError(
-                f"{self.label}: training needs more than one value per channel, got x of {x.shape}; "
-                f"use a bigger batch, or net.eval()"
+                f"{self.label}: training needs more than one value per channel, got x of shape "
+                f"{x.shape}; use a bigger batch, or net.eval()"
             )
         mean, var = np.empty_like(self.running_mean), np.empty_like(self.running_var)
         kernels.engine.batchnorm2d_statistics(x, mean, var, kernels.threads)

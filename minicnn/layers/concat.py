@@ -41,8 +41,8 @@ class Concat(Container):
         for branch, shape in zip(self.layers, shapes, strict=True):
             if (shape[0], *shape[2:]) != (B, H, W):
                 raise ShapeError(
-                    f"{self.label}: branches must agree in B, H and W; {self.layers[0].label} makes "
-                    f"{shapes[0]} of {in_shape} and {branch.label} makes {shape}"
+                    f"{self.label}: branches must agree in B, H and W; {self.layers[0].label} "
+                    f"makes {shapes[0]} of {in_shape} and {branch.label} makes {shape}"
                 )
         return B, sum(shape[1] for shape in shapes), H, W
 

@@ -7,7 +7,7 @@ of products is the other factor, so each gradient is a convolution too:
 
     dL/db[o]       = Σ_{b,i,j} dy[b,o,i,j]
     dL/dw[o,c,u,v] = Σ_{b,i,j} dy[b,o,i,j] · x[b, c, i·s − p + u·d, j·s − p + v·d]
-    dL/dx[b,c,h,w] = Σ over all (o,u,v,i,j) whose window reads pixel (h,w) there: dy[b,o,i,j] · w[o,c,u,v]
+    dL/dx[b,c,h,w] = Σ over all (o,u,v,i,j) that read pixel (h,w): dy[b,o,i,j] · w[o,c,u,v]
 
 (Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016, section 4.)
 """
@@ -33,8 +33,8 @@ class Conv2D(Layer):
         stride: Step from window to window.
         padding: Rows and columns of zeros added on each side.
         dilation: Step between the taps within a window.
-        groups: Number of groups of channels that do not see each other; divides both channel counts.
-        bias: Whether to add a learnt number per output channel.
+        groups: Number of groups of channels that do not see each other; divides both channel
+        counts. bias: Whether to add a learnt number per output channel.
         rng: Seed or Generator for the first weights; None draws a fresh seed.
 
     Attributes:
@@ -73,7 +73,8 @@ class Conv2D(Layer):
         for name in ("in_channels", "out_channels"):
             if getattr(self, name) % self.groups:
                 raise ValueError(
-                    f"groups must divide {name}, got groups={groups} and {name}={getattr(self, name)}"
+                    f"groups must divide {name}, got groups={groups} and "
+                    f"{name}={getattr(self, name)}"
                 )
         generator = as_generator(rng)
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
@@ -98,8 +99,8 @@ class Conv2D(Layer):
         )
         if OH < 1 or OW < 1:
             raise ShapeError(
-                f"{self.label}: x of {H}×{W} with padding {self.padding} is smaller than the window, "
-                f"kernel_size {self.kernel_size} with dilation {self.dilation}"
+                f"{self.label}: x of {H}×{W} with padding {self.padding} is smaller than the "
+                f"window, kernel_size {self.kernel_size} with dilation {self.dilation}"
             )
         return B, self.out_channels, OH, OW
 
@@ -131,7 +132,7 @@ class Conv2D(Layer):
         return self.stride, self.padding, self.dilation, self.groups, kernels.threads
 
     def multiply_adds(self, in_shape: Shape) -> int:
-        B, OC, OH, OW = self.output_shape(in_shape)
+        B, _, OH, OW = self.output_shape(in_shape)
         return B * OH * OW * self.weight.size
 
     def args(self) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class Linear(Layer):
         rng: Seed or Generator for the first weights; None draws a fresh seed.
 
     Attributes:
-        weight: out_features × in_features; starts Kaiming-uniform as in PyTorch, within ±1/√in_features.
-        bias: out_features, or None.
+        weight: out_features × in_features; starts Kaiming-uniform as in PyTorch, within
+        ±1/√in_features. bias: out_features, or None.
 
     Raises:
         ValueError, TypeError: an argument is out of range.

@@ -51,8 +51,8 @@ class MaxPool2D(Layer):
         ceil_mode: Whether a last window may reach over the edge.
 
     Attributes:
-        mask: After a recorded forward: int32, of the output's shape; for every output the flat index
-            h·W + w of its winner in the H×W plane it came from.
+        mask: After a recorded forward: int32, of the output's shape; for every output the flat
+            index h·W + w of its winner in the H×W plane it came from.
 
     Raises:
         ValueError, TypeError: an argument is out of range.

@@ -2,8 +2,8 @@
 
     y = max(x, 0)          dL/dx = dy where y > 0, else 0
 
-At exactly 0 the function has a kink and no derivative; 0 is taken, as everywhere. The result y tells
-all that backward needs, so x need not be kept.
+At exactly 0 the function has a kink and no derivative; 0 is taken, as everywhere. The result y
+tells all that backward needs, so x need not be kept.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     x₀ = x,  xᵢ = fᵢ(xᵢ₋₁),  y = xₙ            dy → dxₙ₋₁ → … → dx₀
 
-The chain rule needs no more: each layer turns the gradient of its output into that of its input, and
-hands it to the layer before it.
+The chain rule needs no more: each layer turns the gradient of its output into that of its input,
+and hands it to the layer before it.
 """
 
 from __future__ import annotations
