@@ -71,7 +71,7 @@ class TestSoftmaxCrossEntropy:
         theirs = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)(z_torch, torch.tensor(y))
         theirs.backward()
         loss = SoftmaxCrossEntropy(smoothing)
-        tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"atol": 1e-13}
+        tolerance: Any = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"atol": 1e-13}
         np.testing.assert_allclose(loss(z, y), theirs.item(), **tolerance)
         np.testing.assert_allclose(loss.backward().data[:, :, 0, 0], z_torch.grad, **tolerance)
 
