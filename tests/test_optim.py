@@ -34,7 +34,7 @@ every_optimizer = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.ke
 def parameters(dtype: Any = np.float64, seed: int = 0) -> list[Parameter]:
     """Several ranks, one longer than two pieces, one empty."""
     rng = np.random.default_rng(seed)
-    shapes = [(3, 2, 3, 3), (5,), (190, 181), (), (0, 4)]
+    shapes = [(3, 2, 3, 3), (5,), (300, 221), (), (0, 4)]
     return [Parameter(rng.standard_normal(shape).astype(dtype)) for shape in shapes]
 
 

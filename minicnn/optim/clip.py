@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import finite_float
 from ..tensor import Parameter
-from .base import PIECE, parameter_list
+from .base import parameter_list
 
 
 def clip_grad_norm(params: Iterable[Parameter] | Parameter, max_norm: float) -> float:
@@ -38,9 +38,8 @@ def clip_grad_norm(params: Iterable[Parameter] | Parameter, max_norm: float) -> 
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for grad in flat:
-            for start in range(0, grad.size, PIECE):
-                piece = grad[start : start + PIECE].astype(np.float64, copy=False)
-                total += float(np.dot(piece, piece))
+            # Not dot: a BLAS would sum in an order that depends on its number of threads.
+            total += float(np.einsum("i,i->", grad, grad, dtype=np.float64))
     norm = math.sqrt(total)
     factor = max_norm / (norm + 1e-6)
     if math.isfinite(norm) and factor < 1:
