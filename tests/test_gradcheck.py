@@ -1,0 +1,126 @@
+"""gradcheck finds planted bugs, is not fooled by kinks, and leaves the net alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import (
+    Conv2D,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    Tensor,
+    gradcheck,
+    models,
+)
+from minicnn.tensor import FloatArray
+
+
+class AssigningPool(MaxPool2D):
+    """The series' bug: the last window that a pixel wins takes all."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray:
+        mask, (B, C, H, W) = self.saved
+        dx = np.zeros((B, C, H * W), dy.dtype)
+        np.put_along_axis(dx, mask.reshape(B, C, -1).astype(np.int64), dy.reshape(B, C, -1), axis=2)
+        return dx.reshape(B, C, H, W)
+
+
+class ScaledLinear(Linear):
+    """A bias gradient that is too large by a tenth."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        dx = super()._backward(dy, need_dx)
+        assert self.bias is not None
+        assert self.bias.grad is not None
+        self.bias.add_grad(self.bias.grad * 0.1)
+        return dx
+
+
+class NanReLU(ReLU):
+    """A gradient that is no number."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        return np.full_like(dy, np.nan)
+
+
+def sample(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+def test_the_pooling_bug_of_the_series_is_found() -> None:
+    assert gradcheck(MaxPool2D(3, 2), sample(2, 1, 7, 7))
+    report = gradcheck(AssigningPool(3, 2), sample(2, 1, 7, 7))
+    assert not report
+    assert "gradcheck FAILED" in str(report)
+    assert "WRONG at" in str(report)
+
+
+def test_a_small_mistake_is_found_and_located() -> None:
+    report = gradcheck(ScaledLinear(3, 2, rng=0), sample(4, 3, 1, 1))
+    assert [check.name for check in report.checks if not check.ok] == ["bias"]
+    (bad,) = (check for check in report.checks if not check.ok)
+    assert bad.analytic == pytest.approx(1.1 * bad.numeric)
+
+
+def test_nan_is_a_failure() -> None:
+    assert not gradcheck(NanReLU(), sample(1, 1, 2, 2))
+
+
+def test_a_kink_is_reported_not_failed() -> None:
+    x = sample(1, 1, 2, 3)
+    x[0, 0, 0, 0] = 0.0
+    report = gradcheck(ReLU(), x)
+    assert report
+    assert report.checks[0].kinks == 1
+    assert "1 not differentiable here" in str(report)
+
+
+def test_a_tie_is_reported_not_failed() -> None:
+    x = np.zeros((1, 1, 2, 2))
+    report = gradcheck(MaxPool2D(2), x)
+    assert report
+    assert report.checks[0].kinks == 4
+
+
+def test_a_kink_close_by_is_no_reason_to_skip_the_entry() -> None:
+    for distance in (3e-6, 3e-7, -3e-6):
+        report = gradcheck(ReLU(), np.full((1, 1, 1, 1), distance))
+        assert report
+        assert report.checks[0].kinks == 0
+
+
+def test_with_a_loss() -> None:
+    net = models.toy(rng=0, size=10, classes=3)
+    loss, labels = SoftmaxCrossEntropy(), np.array([0, 2])
+    report = gradcheck(net, sample(2, 1, 10, 10), lambda y: (loss(y, labels), loss.backward()))
+    assert report, str(report)
+    assert [check.name for check in report.checks] == ["x", *net.named_parameters()]
+
+
+def test_the_net_is_left_alone() -> None:
+    net = Sequential(Conv2D(1, 2, 3, rng=0), Dropout(0.5, rng=1), Flatten(), Linear(8, 2, rng=2))
+    before, rng_before = net.state_dict(), net.rng_state()
+    x = sample(2, 1, 4, 4).astype(np.float32)
+    x.flags.writeable = False
+    assert gradcheck(net, Tensor(x))
+    assert net.dtype == np.float32
+    assert net.rng_state() == rng_before
+    assert all(parameter.grad is None for parameter in net.parameters())
+    for name, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_large_arrays_are_sampled() -> None:
+    report = gradcheck(Linear(400, 10, rng=0), sample(2, 400, 1, 1), max_entries=20)
+    assert [(check.size, check.checked) for check in report.checks] == [
+        (800, 20),
+        (4000, 20),
+        (10, 10),
+    ]
+    assert report

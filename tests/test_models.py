@@ -1,0 +1,72 @@
+"""The named nets: shapes, sizes, seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import Sequential, gradcheck, models
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "parameters"),
+    [
+        ("toy", (1, 28, 28), 80 + 1168 + 4010),
+        ("lenet5", (1, 28, 28), 156 + 2416 + 48120 + 10164 + 850),
+        ("animal", (3, 224, 224), 448 + 4640 + 18496 + 73856 + 13827),
+        ("vgg", (3, 32, 32), 896 + 9248 + 18496 + 36928 + 2 * (2 * 32 + 2 * 64) + 40970),
+        ("resnet", (3, 32, 32), 77850),
+    ],
+)
+def test_sizes(name: str, picture: tuple[int, int, int], parameters: int) -> None:
+    net = models.build(name, rng=0)
+    assert net.summary(picture).parameters == parameters
+    classes = 3 if name == "animal" else 10
+    assert net.output_shape((2, *picture)) == (2, classes, 1, 1)
+
+
+def test_the_animal_net_has_the_planes_of_the_series() -> None:
+    planes = [row.output_shape[2] for row in models.animal().summary((3, 224, 224)).rows]
+    assert [n for n, before in zip(planes, [0, *planes], strict=False) if n != before] == [
+        111,
+        55,
+        27,
+        13,
+        6,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_one_seed_one_net(name: str) -> None:
+    size = {"animal": 63}.get(name, 28)
+    states = [models.build(name, size=size, rng=seed).state_dict() for seed in (0, 0, 1)]
+    for key, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][key])
+    first = next(iter(states[0]))
+    assert (states[0][first] != states[2][first]).any()
+
+
+def test_whole_nets_pass_gradcheck() -> None:
+    x = np.random.default_rng(0).standard_normal
+    nets: list[tuple[Sequential, tuple[int, ...]]] = [
+        (models.toy(size=10, rng=0), (2, 1, 10, 10)),
+        (models.lenet5(size=12, rng=0), (2, 1, 12, 12)),
+        (models.animal(size=63, batch_norm=True, rng=0).eval(), (1, 3, 63, 63)),
+        (models.vgg(size=4, rng=0), (3, 3, 4, 4)),
+        (models.resnet(rng=0), (2, 3, 8, 8)),
+    ]
+    for net, shape in nets:
+        report = gradcheck(net, x(shape), max_entries=4)
+        assert report, str(report)
+
+
+def test_classes_and_channels_can_be_chosen() -> None:
+    for name in ("toy", "lenet5", "vgg", "resnet"):
+        net = models.build(name, classes=7, channels=2, size=20)
+        assert net.output_shape((1, 2, 20, 20)) == (1, 7, 1, 1)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="model must be one of toy, lenet5, animal, vgg, resnet"):
+        models.build("alexnet")
