@@ -218,5 +218,5 @@ def _quotient(
             return numeric, error
         rounding = 64 * np.finfo(np.float64).eps * max(1.0, abs(middle)) / h
         gap = abs((above - middle) - (middle - below)) / h
-        slopes_differ = slopes_differ and gap > rounding + 1e-3 * max(1.0, abs(numeric))
+        slopes_differ &= gap > float(rounding) + 1e-3 * max(1.0, abs(numeric))
     return (None, 0.0) if slopes_differ else (numeric, error)

@@ -19,7 +19,7 @@ from .errors import ShapeError, describe
 FloatArray = npt.NDArray[Any]
 """A float32 or float64 array."""
 
-FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT_DTYPES: tuple[np.dtype[Any], ...] = (np.dtype(np.float32), np.dtype(np.float64))
 
 _recording: ContextVar[bool] = ContextVar("minicnn_recording", default=True)
 
@@ -62,7 +62,7 @@ def float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any]:
     return resolved
 
 
-def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike = None) -> FloatArray:
+def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike | None = None) -> FloatArray:
     """``data`` as a C-contiguous float32 or float64 array, converted exactly or refused.
 
     Without ``dtype``, float64 arrays stay float64, and everything else becomes float32: Python
@@ -86,7 +86,7 @@ def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike = None) -
         and array.dtype == np.float64
         and isinstance(data, (list, tuple))
     ):
-        target = np.dtype(np.float32)
+        target = FLOAT_DTYPES[0]
     else:
         target = FLOAT_DTYPES[array.dtype.kind == "f" and array.dtype.itemsize == 8]
     if dtype is not None:
@@ -128,7 +128,7 @@ class Tensor:
     # NumPy's operators then ask the Tensor first instead of taking it for a sequence.
     __array_priority__ = 100
 
-    def __init__(self, data: npt.ArrayLike | Tensor, dtype: npt.DTypeLike = None) -> None:
+    def __init__(self, data: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> None:
         array = as_float_array(data, "data", dtype)
         if array.ndim != 4:
             raise ShapeError(
@@ -179,7 +179,7 @@ class Tensor:
         return cls(np.divide(planes, np.float32(255), dtype=np.float32))
 
     @classmethod
-    def from_features(cls, features: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Tensor:
+    def from_features(cls, features: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Tensor:
         """Feature vectors B×F as a tensor B×F×1×1.
 
         Raises:
@@ -201,22 +201,22 @@ class Tensor:
     @property
     def B(self) -> int:
         """Number of pictures in the batch."""
-        return self.data.shape[0]
+        return int(self.data.shape[0])
 
     @property
     def C(self) -> int:
         """Number of channels."""
-        return self.data.shape[1]
+        return int(self.data.shape[1])
 
     @property
     def H(self) -> int:
         """Number of rows."""
-        return self.data.shape[2]
+        return int(self.data.shape[2])
 
     @property
     def W(self) -> int:
         """Number of columns."""
-        return self.data.shape[3]
+        return int(self.data.shape[3])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -251,7 +251,9 @@ class Tensor:
         """
         if 0 in self.shape[1:]:
             raise ValueError(f"argmax of an empty tensor, shape {self.shape}")
-        return self.data.reshape(self.B, self.C * self.H * self.W).argmax(axis=1).astype(np.int64)
+        rows = self.data.reshape(self.B, self.C * self.H * self.W)
+        winners: npt.NDArray[np.int64] = rows.argmax(axis=1).astype(np.int64)
+        return winners
 
     def show(self, b: int = 0, c: int = 0, precision: int = 3) -> None:
         """Print channel ``c`` of picture ``b`` as a table with ``precision`` decimals.
@@ -266,7 +268,7 @@ class Tensor:
         width = max((len(cell) for row in cells for cell in row), default=0)
         print("\n".join(" ".join(cell.rjust(width) for cell in row) for row in cells))
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> FloatArray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
         if dtype is not None and np.dtype(dtype) != self.data.dtype:
             if copy is False:
                 raise ValueError(f"a {self.data.dtype} Tensor as {np.dtype(dtype)} needs a copy")
@@ -382,7 +384,7 @@ class Parameter:
         self._grad = None
         self._filled = False
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> FloatArray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:

@@ -2,9 +2,9 @@
 
     y = x · m,   m = 0 with probability p, else 1/(1 − p)      dL/dx = dy · m
 
-The scale keeps the expected value, so that evaluation does nothing at all. (Srivastava et al.,
-2014; this "inverted" form is the usual one. The series scaled at evaluation instead, and dropped the
-same channels every time.)
+The scale keeps the expected value, so that evaluation does nothing at all. (Srivastava et al. 2014;
+this "inverted" form is the usual one. The series scaled at evaluation instead, and dropped the same
+channels every time.)
 """
 
 from __future__ import annotations

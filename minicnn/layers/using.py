@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
-def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike = None) -> FloatArray:
+def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> FloatArray:
     """Pictures in any usual form as B×C×H×W floats.
 
     8-bit arrays are pictures as files hold them: H×W, N×H×W or N×H×W×C, divided by 255. Floats are
