@@ -17,7 +17,7 @@ from ..errors import CheckpointError, describe, finite_float, nonnegative_int
 from ..tensor import FloatArray, Parameter
 
 PIECE = 65_536
-"""Values updated at a time: 256 KiB of float32, few enough for the cache, many for one NumPy call."""
+"""Values updated at a time: 256 KiB of float32, few for the cache, many for one NumPy call."""
 
 State = dict[str, Any]
 
