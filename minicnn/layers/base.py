@@ -16,7 +16,7 @@ allocates nothing large.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError
-from ..tensor import FloatArray, Parameter, Tensor, float_dtype, is_recording
+from ..tensor import FloatArray, Tensor, is_recording
+from .module import Module
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -49,30 +50,18 @@ class reusing_buffers:  # noqa: N801 (reads as a statement: with reusing_buffers
         _inside_container.reset(self._token)
 
 
-class Layer:
-    """The base of all layers; see the module's text for what a subclass writes.
-
-    Attributes:
-        name: For messages and for looking a layer up in its container; a container names those that
-            have no name ("conv1", "conv2", …).
-        training: True after ``train()`` (the start), False after ``eval()``; BatchNorm2D and
-            Dropout act on it.
-    """
+class Layer(Module):
+    """The base of all layers; see the module's text for what a subclass writes."""
 
     kind: ClassVar[str] = "layer"
     """What a container calls this kind of layer, before the number."""
-    parameter_names: ClassVar[tuple[str, ...]] = ()
-    """Attributes that hold a Parameter, or None, in the order of the state dict."""
-    state_names: ClassVar[tuple[str, ...]] = ()
-    """Attributes that hold arrays which belong to the state but are not learnt by gradient."""
     makes_new_output: ClassVar[bool] = True
     """False where ``_forward`` or ``_backward`` may return its argument, or memory of a child."""
     chains_children: ClassVar[bool] = True
     """Whether each child takes what the child before it made (else all take the layer's input)."""
 
     def __init__(self) -> None:
-        self.name: str | None = None
-        self.training = True
+        super().__init__()
         self._buffers: dict[str, npt.NDArray[Any]] = {}
         self._saved: tuple[Any, ...] | None = None
         self._in_shape: tuple[int, ...] | None = None
@@ -107,10 +96,6 @@ class Layer:
     def multiply_adds(self, in_shape: Shape) -> int:
         """Multiplications (each with its addition) of one forward pass over ``in_shape``."""
         return 0
-
-    def children(self) -> dict[str, Layer]:
-        """The layers inside this one, by the key that prefixes their parameters' names."""
-        return {}
 
     # --- the doors ----------------------------------------------------------------------------
 
@@ -206,10 +191,10 @@ class Layer:
 
     # --- help for subclasses ------------------------------------------------------------------
 
-    @property
-    def label(self) -> str:
-        """The layer in an error message: its class and, in quotes, its name if it has one."""
-        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+    def forget(self) -> None:
+        """Drop the buffers and what the last forward pass kept; the next pass starts afresh."""
+        self._buffers.clear()
+        self._saved = self._in_shape = self._input = None
 
     def buffer(self, key: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Memory for a result, its values undefined, of just the shape asked for.
@@ -239,134 +224,6 @@ class Layer:
         """What ``save`` kept in the last forward pass."""
         assert self._saved is not None  # _run_back has checked
         return self._saved
-
-    # --- parameters and state -----------------------------------------------------------------
-
-    def named_layers(self) -> dict[str, Layer]:
-        """This layer under "" and all layers inside it under their paths, depth first."""
-        found: dict[str, Layer] = {"": self}
-        for key, child in self.children().items():
-            for path, layer in child.named_layers().items():
-                found[f"{key}.{path}" if path else key] = layer
-        return found
-
-    def _named(self, attributes: str) -> Iterator[tuple[str, Layer, str]]:
-        """(full name, layer, attribute) for all that ``attributes`` lists and that is not None."""
-        for path, layer in self.named_layers().items():
-            for attribute in getattr(layer, attributes):
-                if getattr(layer, attribute) is not None:
-                    yield f"{path}.{attribute}" if path else attribute, layer, attribute
-
-    def named_parameters(self) -> dict[str, Parameter]:
-        """All parameters by name, such as "0.weight": PyTorch's names and order."""
-        return {name: getattr(layer, key) for name, layer, key in self._named("parameter_names")}
-
-    def parameters(self) -> list[Parameter]:
-        """All parameters, in the order of `named_parameters`."""
-        return list(self.named_parameters().values())
-
-    @property
-    def dtype(self) -> np.dtype[Any] | None:
-        """The dtype of the weights; None without any."""
-        return next((parameter.dtype for parameter in self.parameters()), None)
-
-    def astype(self: Self, dtype: npt.DTypeLike) -> Self:
-        """Change all parameters and statistics to float32 or float64, in place; returns self."""
-        target = float_dtype(dtype)
-        for parameter in self.parameters():
-            parameter.convert(target)
-        for _, layer, key in self._named("state_names"):
-            if getattr(layer, key).dtype.kind == "f":
-                setattr(layer, key, getattr(layer, key).astype(target))
-        for layer in self.named_layers().values():
-            layer._buffers.clear()
-            layer._saved = layer._in_shape = None
-        return self
-
-    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Copies of all parameters and running statistics, by PyTorch's names."""
-        state: dict[str, npt.NDArray[Any]] = {}
-        for path, layer in self.named_layers().items():
-            for attribute in (*layer.parameter_names, *layer.state_names):
-                value = getattr(layer, attribute)
-                if value is not None:
-                    state[f"{path}.{attribute}" if path else attribute] = np.array(value)
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Copy a state dict's arrays into this net; either all of them or, on error, none.
-
-        Args:
-            state: Arrays (or PyTorch tensors in main memory) by name.
-            strict: Whether every name of the net must be there and no other.
-
-        Raises:
-            KeyError: with ``strict``, names are missing or too many.
-            ShapeError: an array has another shape than its place in the net.
-        """
-        own = self.state_dict()
-        missing = [name for name in own if name not in state]
-        unexpected = [name for name in state if name not in own]
-        if strict and (missing or unexpected):
-            raise KeyError(
-                f"{self.label}: the state dict does not fit this net; "
-                f"missing: {', '.join(missing) or 'none'}; "
-                f"unexpected: {', '.join(unexpected) or 'none'}"
-            )
-        arrays = {name: np.asarray(state[name]) for name in own if name in state}
-        for name, array in arrays.items():
-            if array.shape != own[name].shape:
-                raise ShapeError(
-                    f"{self.label}: {name} must have shape {own[name].shape}, got {array.shape}"
-                )
-            if not np.can_cast(array.dtype, own[name].dtype, casting="same_kind"):
-                raise TypeError(
-                    f"{self.label}: {name} must be {own[name].dtype}, got dtype {array.dtype}"
-                )
-        for attributes in ("parameter_names", "state_names"):
-            for name, layer, key in self._named(attributes):
-                if name in arrays:
-                    value = getattr(layer, key)
-                    target = value.data if isinstance(value, Parameter) else value
-                    target[...] = arrays[name]
-
-    def zero_grad(self) -> None:
-        """Void the gradients of all parameters."""
-        for parameter in self.parameters():
-            parameter.zero_grad()
-
-    def train(self: Self, mode: bool = True) -> Self:
-        """Training mode (or, with False, evaluation mode) for this layer and all inside it."""
-        for layer in self.named_layers().values():
-            layer.training = mode
-        return self
-
-    def eval(self: Self) -> Self:
-        """Evaluation mode: BatchNorm2D uses its running statistics, Dropout does nothing."""
-        return self.train(False)
-
-    def rng_state(self) -> dict[str, Any]:
-        """The states of all generators inside (Dropout has one), by path; JSON-able."""
-        layers = self.named_layers().items()
-        return {
-            path: layer.rng.bit_generator.state for path, layer in layers if hasattr(layer, "rng")
-        }
-
-    def set_rng_state(self, state: Mapping[str, Any]) -> None:
-        """Put back what `rng_state` gave.
-
-        Raises:
-            KeyError: the net has a generator that ``state`` lacks, or the other way round.
-        """
-        layers = {
-            path: layer for path, layer in self.named_layers().items() if hasattr(layer, "rng")
-        }
-        if layers.keys() != state.keys():
-            raise KeyError(
-                f"{self.label}: generators at {sorted(layers)}, states for {sorted(state)}"
-            )
-        for path, layer in layers.items():
-            layer.rng.bit_generator.state = state[path]
 
     # --- architecture -------------------------------------------------------------------------
 
