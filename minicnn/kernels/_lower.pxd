@@ -1,0 +1,240 @@
+# The flat walk: how every convolution here becomes one long loop over neighbouring numbers.
+#
+# Letters: c source channel, i, j kernel row and column, k = (c, i, j) tap, l line of a
+# lowered plane, n = oh * cols + ow flat position on the output grid, u column.
+#
+# The walk computes, for every output channel r and every position n of the output grid,
+#
+#     out[r, n] = sum_k w[r, k] * source[c, row0[i] + oh * row_step, col0[j] + ow * col_step]
+#
+# where a source outside its plane counts as zero. A forward convolution and each stride
+# phase of an input gradient are both of this form: they differ in row0, col0 and the steps.
+#
+# Lowering copies, for every channel c and kernel column j, the source columns that ow = 0 ...
+# cols - 1 need into a plane of exactly `cols` columns (for stride 1: the picture, shifted by
+# j and cropped). On such planes the row below is `cols` numbers further, so the numbers that
+# tap k needs for n = 0, 1, 2 ... are neighbours in memory, starting at off[k]:
+#
+#     source 4 x 5, kernel 3 x 3        plane of j = 0      j = 1      j = 2      (cols = 3)
+#         a b c d e                     l=0   a b c         b c d      c d e
+#         f g h i j                     l=1   f g h         g h i      h i j
+#         k l m n o                     l=2   k l m         l m n      m n o
+#         p q r s t                     l=3   p q r         q r s      r s t
+#
+#     tap (i=1, j=2) for n = 0 ... 5:  h i j m n o,  from off = 2 * 12 + 1 * 3 on
+#
+# Nothing is computed twice or in vain, the output needs no repacking, and the copy is KW
+# times the source, where im2col takes KH * KW. (Cho and Brand, "MEC: memory-efficient
+# convolution for deep neural network", ICML 2017, lower the same way for a BLAS.) A row step
+# s > 1 sorts the rows of a plane by their remainder, so that oh and oh + 1 stay neighbours.
+
+from cython cimport floating
+from libc.stdlib cimport free, malloc
+
+from minicnn.kernels._tile cimport COLS, tile_rows
+
+
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+    const Py_ssize_t PY_SSIZE_T_MIN
+
+cdef enum:
+    BLOCK_TAPS = 160        # taps in one pass: their COLS-wide strips of source stay in L1
+    PLANE_BUDGET = 49152    # numbers of lowered planes in one pass: they stay in L2
+
+
+cdef struct Walk:
+    # the geometry, for one group
+    Py_ssize_t channels, height, width     # source
+    Py_ssize_t taps_h, taps_w              # kernel rows and columns that take part
+    Py_ssize_t row_step, col_step
+    Py_ssize_t rows, cols                  # output grid
+    Py_ssize_t outputs                     # output channels
+    # the plan
+    Py_ssize_t tile                        # rows of a micro-tile
+    Py_ssize_t block                       # source channels in one pass
+    Py_ssize_t band                        # output rows in one pass
+    Py_ssize_t pictures                    # pictures in one pass
+    Py_ssize_t lines                       # lines of a lowered plane
+    Py_ssize_t plane                       # numbers from one picture to the next, when lowered
+    bint direct                            # the source can be walked as it lies
+    Py_ssize_t* table                      # owns the tables below
+    Py_ssize_t* row0                       # [taps_h] source row of tap i for oh = 0
+    Py_ssize_t* col0                       # [taps_w] source column of tap j for ow = 0
+    Py_ssize_t* line                       # [taps_h] line of tap i for oh = 0
+    Py_ssize_t* line_row                   # [lines] source row of line l in the band at row 0
+    Py_ssize_t* off                        # [block * taps_h * taps_w]
+    Py_ssize_t* ramp                       # [block * taps_h * taps_w] k * COLS: off of a panel
+
+
+cdef inline Py_ssize_t divide_up(Py_ssize_t value, Py_ssize_t by) noexcept nogil:
+    return (value + by - 1) // by
+
+
+cdef inline Py_ssize_t remainder(Py_ssize_t value, Py_ssize_t by) noexcept nogil:
+    """value mod by, in 0 ... by - 1 for negative values too."""
+    return (value % by + by) % by
+
+
+cdef inline Py_ssize_t clip(Py_ssize_t value, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+    if value > high:
+        value = high
+    return low if value < low else value
+
+
+cdef inline Py_ssize_t pass_count(const Walk* g) noexcept nogil:
+    """Blocks of channels, as few as keep to BLOCK_TAPS."""
+    cdef Py_ssize_t taps = g.taps_h * g.taps_w
+    return divide_up(g.channels, clip(BLOCK_TAPS // (taps if taps else 1), 1, g.channels))
+
+
+cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* col0,
+                           Py_ssize_t batch, Py_ssize_t items, Py_ssize_t join) noexcept nogil:
+    """Choose block, band and pictures, and fill the tables. False when out of memory.
+
+    `items` passes or more are asked for, to feed the threads, and passes of `join` positions
+    or more where several pictures are needed for that.
+    """
+    cdef Py_ssize_t taps = g.taps_h * g.taps_w
+    cdef Py_ssize_t passes, row_numbers, span, low, high, i, size
+    g.tile = tile_rows(g.outputs)
+    g.block = divide_up(g.channels, pass_count(g))
+    low = high = row0[0] if g.taps_h else 0
+    for i in range(g.taps_h):
+        low = row0[i] if row0[i] < low else low
+        high = row0[i] if row0[i] > high else high
+    span = (high - low) // g.row_step + 1
+    g.direct = (g.taps_w == 1 and col0[0] == 0 and g.col_step == 1 and g.cols == g.width
+                and g.row_step == 1 and low >= 0 and high + g.rows <= g.height)
+
+    row_numbers = g.block * g.taps_w * g.cols * clip(g.taps_h, 1, g.row_step)
+    passes = divide_up(g.rows, clip(PLANE_BUDGET // (row_numbers + 1), 1, g.rows))
+    passes = clip(divide_up(items, batch), passes, divide_up(g.rows * g.cols, 4 * COLS))
+    g.band = divide_up(g.rows, clip(passes, 1, g.rows))
+    g.pictures = 1
+    if g.band == g.rows:
+        size = row_numbers * (g.band + span)
+        g.pictures = clip(divide_up(join, g.rows * g.cols), 1, PLANE_BUDGET // (size + 1))
+        g.pictures = clip(g.pictures, 1, batch // (items if items > 0 else 1))
+
+    size = clip(g.taps_h, 1, g.row_step) * (g.band + span)
+    g.table = <Py_ssize_t*> malloc(
+        (2 * g.taps_h + g.taps_w + size + 2 * g.block * taps + 1) * sizeof(Py_ssize_t))
+    if g.table == NULL:
+        return False
+    g.row0 = g.table
+    g.line = g.row0 + g.taps_h
+    g.col0 = g.line + g.taps_h
+    g.line_row = g.col0 + g.taps_w
+    g.off = g.line_row + size
+    g.ramp = g.off + g.block * taps
+    for i in range(g.taps_h):
+        g.row0[i] = row0[i]
+    for i in range(g.taps_w):
+        g.col0[i] = col0[i]
+    _number_lines(g)
+    _number_taps(g)
+    return True
+
+
+cdef inline void _number_lines(Walk* g) noexcept nogil:
+    """Give every source row that the first band needs its line, sorted by remainder."""
+    cdef Py_ssize_t phase, i, q, low, high
+    g.lines = 0
+    for phase in range(g.row_step):
+        low = PY_SSIZE_T_MAX
+        high = PY_SSIZE_T_MIN
+        for i in range(g.taps_h):
+            if remainder(g.row0[i], g.row_step) == phase:
+                q = (g.row0[i] - phase) // g.row_step
+                low = q if q < low else low
+                high = q if q > high else high
+        for i in range(g.taps_h):
+            if remainder(g.row0[i], g.row_step) == phase:
+                g.line[i] = g.lines + (g.row0[i] - phase) // g.row_step - low
+        if low <= high:
+            for q in range(low, high + g.band):
+                g.line_row[g.lines] = phase + q * g.row_step
+                g.lines += 1
+    g.plane = g.block * g.taps_w * g.lines * g.cols
+
+
+cdef inline void _number_taps(Walk* g) noexcept nogil:
+    cdef Py_ssize_t c, i, j, k = 0
+    for c in range(g.block):
+        for i in range(g.taps_h):
+            for j in range(g.taps_w):
+                if g.direct:
+                    g.off[k] = c * g.height * g.width + g.row0[i] * g.width
+                else:
+                    g.off[k] = ((c * g.taps_w + j) * g.lines + g.line[i]) * g.cols
+                g.ramp[k] = k * COLS
+                k += 1
+
+
+cdef inline void lower(const Walk* g, const floating* source, Py_ssize_t channels,
+                       Py_ssize_t band_row, floating* planes) noexcept nogil:
+    """Copy `channels` source planes into lowered planes for the band that starts at band_row."""
+    cdef Py_ssize_t c, j, l, h, first, last
+    cdef const floating* row
+    for c in range(channels):
+        for j in range(g.taps_w):
+            first = divide_up(-g.col0[j], g.col_step) if g.col0[j] < 0 else 0
+            first = clip(first, 0, g.cols)
+            last = divide_up(g.width - g.col0[j], g.col_step) if g.width > g.col0[j] else 0
+            last = clip(last, first, g.cols)
+            for l in range(g.lines):
+                h = g.line_row[l] + band_row * g.row_step
+                if 0 <= h < g.height:
+                    row = source + (c * g.height + h) * g.width + g.col0[j]
+                    _copy_row(row, planes, first, last, g.cols, g.col_step)
+                else:
+                    _copy_row(source, planes, 0, 0, g.cols, 1)
+                planes += g.cols
+
+
+cdef inline void _copy_row(const floating* row, floating* line, Py_ssize_t first,
+                           Py_ssize_t last, Py_ssize_t cols, Py_ssize_t step) noexcept nogil:
+    """line[u] = row[u * step] for first <= u < last, and zero elsewhere."""
+    cdef Py_ssize_t u
+    for u in range(first):
+        line[u] = 0
+    if step == 1:
+        for u in range(first, last):
+            line[u] = row[u]
+    elif step == 2:
+        for u in range(first, last):
+            line[u] = row[2 * u]
+    else:
+        for u in range(first, last):
+            line[u] = row[step * u]
+    for u in range(last, cols):
+        line[u] = 0
+
+
+cdef inline void pack_weights(const Walk* g, const floating* weight, Py_ssize_t output_stride,
+                              Py_ssize_t channel_stride, const Py_ssize_t* tap,
+                              floating* packed) noexcept nogil:
+    """Lay the weights of one group as the micro-kernel reads them: [pass][tile][k][r].
+
+    `tap` tells for every (i, j) that takes part where it lies in its kernel. The last tile is
+    filled up with zeros.
+    """
+    cdef Py_ssize_t taps = g.taps_h * g.taps_w
+    cdef Py_ssize_t p, q, c0, r0, c, t, r
+    cdef const floating* w
+    for p in range(divide_up(g.channels, g.block)):
+        c0 = p * g.block
+        for q in range(divide_up(g.outputs, g.tile)):
+            r0 = q * g.tile
+            for c in range(c0, clip(c0 + g.block, 0, g.channels)):
+                w = weight + r0 * output_stride + c * channel_stride
+                for t in range(taps):
+                    for r in range(g.tile):
+                        packed[r] = w[r * output_stride + tap[t]] if r0 + r < g.outputs else 0
+                    packed += g.tile
+
+
+cdef inline void free_walk(Walk* g) noexcept nogil:
+    free(g.table)
+    g.table = NULL

@@ -1,0 +1,46 @@
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_Floating = TypeVar("_Floating", np.float32, np.float64)
+_Pair = tuple[int, int]
+
+def conv2d_forward(
+    x: npt.NDArray[_Floating],
+    weight: npt.NDArray[_Floating],
+    bias: npt.NDArray[_Floating] | None,
+    y: npt.NDArray[_Floating],
+    stride: _Pair,
+    padding: _Pair,
+    dilation: _Pair,
+    groups: int,
+    num_threads: int,
+) -> None: ...
+def conv2d_backward_input(
+    dy: npt.NDArray[_Floating],
+    weight: npt.NDArray[_Floating],
+    dx: npt.NDArray[_Floating],
+    stride: _Pair,
+    padding: _Pair,
+    dilation: _Pair,
+    groups: int,
+    num_threads: int,
+) -> None: ...
+def conv2d_backward_weight(
+    x: npt.NDArray[_Floating],
+    dy: npt.NDArray[_Floating],
+    dweight: npt.NDArray[_Floating],
+    stride: _Pair,
+    padding: _Pair,
+    dilation: _Pair,
+    groups: int,
+    accumulate: bool,
+    num_threads: int,
+) -> None: ...
+def conv2d_backward_bias(
+    dy: npt.NDArray[_Floating],
+    dbias: npt.NDArray[_Floating],
+    accumulate: bool,
+    num_threads: int,
+) -> None: ...

@@ -1,0 +1,209 @@
+# Matrix product: out (+)= op(a) op(b), where op may transpose.
+#
+# Letters: m row of out, n column of out, k summed index, r row of a tile.
+#
+#     out[m, n] = sum_k A[m, k] B[k, n]
+#
+# Design, two ways by how the operands lie in memory:
+#
+#   a as it is, b transposed (Linear forward, y = x w^T): both have k in memory order. Tiles of
+#   4 x 3 scalar products (_dots.pxd), nothing packed; k is cut into blocks so that the rows in
+#   use stay in the cache.
+#
+#   everything else (Linear backward): the micro-kernel of convolution (_tile.pxd). A is packed
+#   as weights, B goes strip by strip, COLS columns wide, through a panel in L1:
+#
+#         K_WALK  +--------+            strip of B, packed [k][COLS]
+#                 |        |
+#                 +--------+
+#     +------+    +--------+  tile
+#     | A    |    |  out   |            all tiles of a strip use the same panel
+#     |[k][r]|    |        |
+#     +------+    +--------+
+#       K_WALK       COLS
+#
+# Sums over k are cut by the shape alone, and threads share out tiles of `out`: the results are
+# the same bits for any number of threads.
+
+from cython cimport floating
+from cython.parallel cimport prange, threadid
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from minicnn.kernels._dots cimport dots, gather_rows
+from minicnn.kernels._lower cimport Walk, clip, divide_up
+from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, round_up, threads_for, tile_rows
+from minicnn.kernels._walk cimport strip
+
+
+cdef enum:
+    K_DOTS = 1024       # k of one block of scalar products: 7 rows of it fill L1
+    A_DOTS = 32         # rows of a and of b in one item
+    B_DOTS = 63
+    K_WALK = 192        # k of one panel: it fills half of L1
+    M_WALK = 96         # rows of out in one item, at least
+
+
+cdef struct Sizes:
+    Py_ssize_t m, n, k
+    bint transpose_a, transpose_b, accumulate
+    int threads
+
+
+cdef void dots_item(const floating* a, const floating* b, Py_ssize_t k, Py_ssize_t rows_a,
+                    Py_ssize_t rows_b, floating* out, Py_ssize_t out_row,
+                    Py_ssize_t out_col) noexcept nogil:
+    """out[i, j] += sum_k a[i, k] b[j, k] for a few rows of each."""
+    cdef floating a_panel[A_DOTS * LANES]
+    cdef floating b_panel[B_DOTS * LANES]
+    cdef Py_ssize_t whole = k // LANES * LANES, k0 = 0
+    while k0 < whole:
+        dots(a + k0, k, 0, rows_a, b + k0, NULL, k, 0, rows_b, 1,
+             clip(K_DOTS, 0, whole - k0) // LANES, out, out_row, NULL, out_col)
+        k0 += K_DOTS
+    if k > whole:
+        gather_rows(a + whole, NULL, k, 0, rows_a, 1, k - whole, a_panel)
+        gather_rows(b + whole, NULL, k, 0, rows_b, 1, k - whole, b_panel)
+        dots(<const floating*> a_panel, LANES, 0, rows_a, <const floating*> b_panel, NULL, LANES,
+             0, rows_b, 1, 1, out, out_row, NULL, out_col)
+
+
+cdef void dots_product(const floating* a, const floating* b, Py_ssize_t rows_a,
+                       Py_ssize_t rows_b, Py_ssize_t k, floating* out, Py_ssize_t out_row,
+                       Py_ssize_t out_col, int threads) noexcept nogil:
+    """out[i, j] += sum_k a[i, k] b[j, k]; the rows of a are taken four at a time."""
+    cdef Py_ssize_t across = divide_up(rows_b, B_DOTS), item, i, j
+    for item in prange(divide_up(rows_a, A_DOTS) * across, num_threads=threads,
+                       schedule="dynamic"):
+        i = item // across * A_DOTS
+        j = item % across * B_DOTS
+        dots_item(a + i * k, b + j * k, k, clip(A_DOTS, 0, rows_a - i),
+                  clip(B_DOTS, 0, rows_b - j), out + i * out_row + j * out_col, out_row, out_col)
+
+
+cdef void both_along_k(const Sizes* s, const floating* a, const floating* b,
+                       floating* out) noexcept nogil:
+    """out (+)= a b^T, with the operands in the order that leaves fewer tiles part empty."""
+    if not s.accumulate:
+        memset(out, 0, s.m * s.n * sizeof(floating))
+    if (divide_up(s.m, DOT_A) * divide_up(s.n, DOT_B)
+            <= divide_up(s.n, DOT_A) * divide_up(s.m, DOT_B)):
+        dots_product(a, b, s.m, s.n, s.k, out, s.n, 1, s.threads)
+    else:
+        dots_product(b, a, s.n, s.m, s.k, out, 1, s.n, s.threads)
+
+
+cdef void pack_a(const Sizes* s, const floating* a, Py_ssize_t tile,
+                 floating* packed) noexcept nogil:
+    """Lay A as the micro-kernel reads it: [block of k][tile][k][r], filled up with zeros."""
+    cdef Py_ssize_t step_m = 1 if s.transpose_a else s.k
+    cdef Py_ssize_t step_k = s.m if s.transpose_a else 1
+    cdef Py_ssize_t k0 = 0, m0, k, r
+    while k0 < s.k:
+        m0 = 0
+        while m0 < s.m:
+            for k in range(k0, clip(k0 + K_WALK, 0, s.k)):
+                for r in range(tile):
+                    packed[r] = a[(m0 + r) * step_m + k * step_k] if m0 + r < s.m else 0
+                packed += tile
+            m0 += tile
+        k0 += K_WALK
+
+
+cdef void pack_panel(const Sizes* s, const floating* b, Py_ssize_t k0, Py_ssize_t steps,
+                     Py_ssize_t n0, Py_ssize_t wide, floating* panel) noexcept nogil:
+    """panel[k, n] = B[k0 + k, n0 + n] for n < wide, and zero up to COLS."""
+    cdef Py_ssize_t k, n
+    for k in range(steps):
+        if s.transpose_b:
+            for n in range(wide):
+                panel[n] = b[(n0 + n) * s.k + k0 + k]
+        else:
+            for n in range(wide):
+                panel[n] = b[(k0 + k) * s.n + n0 + n]
+        for n in range(wide, COLS):
+            panel[n] = 0
+        panel += COLS
+
+
+cdef void walk_item(const Sizes* s, Py_ssize_t tile, Py_ssize_t m0, Py_ssize_t rows,
+                    Py_ssize_t n0, const floating* packed, const floating* b,
+                    const floating* zeros, floating* out, floating* panel,
+                    const Py_ssize_t* off, const Py_ssize_t* ramp) noexcept nogil:
+    """Rows m0 ... m0 + rows - 1 of the strip of `out` that starts at column n0."""
+    cdef Walk g
+    cdef Py_ssize_t wide = clip(COLS, 0, s.n - n0), k0 = 0, steps
+    cdef const floating* start = zeros
+    g.outputs, g.tile = rows, tile
+    if s.accumulate:
+        start = NULL
+    out += m0 * s.n + n0
+    while k0 < s.k:
+        steps = clip(K_WALK, 0, s.k - k0)
+        if rows <= 2 * tile and wide == COLS and not s.transpose_b:     # not worth a panel
+            strip(&g, b + k0 * s.n + n0, off, packed + m0 * steps, steps, start, out, s.n, 0, 1,
+                  wide)
+        else:
+            pack_panel(s, b, k0, steps, n0, wide, panel)
+            strip(&g, <const floating*> panel, ramp, packed + m0 * steps, steps, start, out,
+                  s.n, 0, 1, wide)
+        packed += round_up(s.m, tile) * steps
+        start = NULL
+        k0 += K_WALK
+
+
+cdef bint walk_product(const Sizes* s, const floating* a, const floating* b,
+                       floating* out) noexcept nogil:
+    """out (+)= op(a) op(b) by packed panels. False when there is no memory for them."""
+    cdef Py_ssize_t tile = tile_rows(s.m), rows = round_up(M_WALK, tile)
+    cdef Py_ssize_t high = round_up(s.m, tile), steps = clip(K_WALK, 0, s.k)
+    cdef Py_ssize_t down = divide_up(s.m, rows), each = steps * COLS, item, i
+    cdef void* memory = malloc((high * (s.k + 1) + s.threads * each) * sizeof(floating)
+                               + 2 * steps * sizeof(Py_ssize_t))
+    cdef Py_ssize_t* off = <Py_ssize_t*> memory
+    cdef floating* panels = <floating*> (off + 2 * steps)
+    cdef floating* zeros = panels + s.threads * each
+    cdef floating* packed = zeros + high
+    if memory == NULL:
+        return False
+    for i in range(steps):
+        off[i] = i * s.n
+        off[steps + i] = i * COLS
+    memset(zeros, 0, high * sizeof(floating))
+    pack_a(s, a, tile, packed)
+    for item in prange(divide_up(s.n, COLS) * down, num_threads=s.threads, schedule="dynamic"):
+        walk_item(s, tile, item % down * rows, clip(rows, 0, s.m - item % down * rows),
+                  item // down * COLS, <const floating*> packed, b, <const floating*> zeros, out,
+                  panels + threadid() * each, off, off + steps)
+    free(memory)
+    return True
+
+
+def matmul(const floating[:, ::1] a not None, const floating[:, ::1] b not None,
+           floating[:, ::1] out not None, bint transpose_a, bint transpose_b, bint accumulate,
+           int num_threads):
+    """Write or add to out the product op(a) op(b).
+
+    a   IN  (M, K), or (K, M) when transpose_a is true
+    b   IN  (K, N), or (N, K) when transpose_b is true
+    out OUT (M, N): overwritten, or added to when accumulate is true
+    """
+    cdef Sizes s
+    cdef bint done = True
+    s.m, s.n = out.shape[0], out.shape[1]
+    s.k = a.shape[0] if transpose_a else a.shape[1]
+    s.transpose_a, s.transpose_b, s.accumulate = transpose_a, transpose_b, accumulate
+    s.threads = threads_for(s.m * s.n * s.k, num_threads)
+    if out.size == 0:
+        return
+    if s.k == 0:
+        if not accumulate:
+            out[:] = 0
+        return
+    with nogil:
+        if transpose_b and not transpose_a:
+            both_along_k(&s, &a[0, 0], &b[0, 0], &out[0, 0])
+        else:
+            done = walk_product(&s, &a[0, 0], &b[0, 0], &out[0, 0])
+    if not done:
+        raise MemoryError("matmul: no memory for packed panels")
