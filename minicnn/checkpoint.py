@@ -1,0 +1,268 @@
+"""Checkpoints: a net, or a whole training, in one self-describing file without pickle.
+
+`save` and `load` keep a net: its architecture, weights and running statistics. `save_training` and
+`load_training` keep with it all that a training needs to go on, bit for bit as if it had never been
+stopped: the optimizer's state, the generators of the net, where the data loader stands, the sums of
+the epoch under way. Both kinds are one format (`minicnn.archive` describes the file), and `load`
+reads the net out of either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from . import archive
+from .errors import CheckpointError
+from .layers.base import Layer, from_config
+
+Path = str | os.PathLike[str]
+Arrays = dict[str, npt.NDArray[Any]]
+Json = dict[str, Any]
+
+
+@dataclass
+class Training:
+    """What a training checkpoint holds beside the file's own description.
+
+    Attributes:
+        architecture: ``net.config()``.
+        weights: ``net.state_dict()``: weights and running statistics.
+        rng: ``net.rng_state()``: the states of Dropout's generators.
+        optimizer: ``optimizer.config()``.
+        optimizer_state: ``optimizer.state_dict()``.
+        loss, schedule: Their ``config()``; None without.
+        loaders: ``state_dict()`` of the data loaders, by what they serve ("train", "valid").
+        progress: Where training stands; JSON-able, the trainer's own.
+        rows: What the history holds, clock readings aside; JSON-able.
+        best: The best state dict so far; None without.
+        timing: The clock readings; JSON-able. They are kept in an entry of their own, so that all
+            others are equal between equal runs.
+    """
+
+    architecture: Json
+    weights: Arrays
+    rng: Json
+    optimizer: Json
+    optimizer_state: dict[str, Any]
+    loss: Json | None = None
+    schedule: Json | None = None
+    loaders: Json = field(default_factory=dict)
+    progress: Json = field(default_factory=dict)
+    rows: list[Json] = field(default_factory=list)
+    best: Arrays | None = None
+    timing: Any = None
+
+
+_JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "loaders", "progress", "rows")
+
+
+def save(path: Path, net: Layer, *, meta: Mapping[str, Any] | None = None) -> None:
+    """Save a net: its architecture, weights and running statistics.
+
+    The same net gives the same bytes, and a kill at any moment leaves the old file or the new one.
+
+    Args:
+        path: Where to; an older file there is replaced.
+        net: The net.
+        meta: What belongs to it, such as class names, input shape and preprocessing; JSON-able.
+            `load_meta` gives it back.
+
+    Raises:
+        TypeError, ValueError: the meta data, or the net's configuration, are not JSON-able.
+        OSError: the file cannot be written.
+    """
+    arrays = {f"net/{name}": array for name, array in net.state_dict().items()}
+    archive.write(path, _header("net", net.config(), arrays, meta), arrays)
+
+
+def load(path: Path) -> Layer:
+    """The net that `save` or `save_training` saved, in training mode as a new net is.
+
+    Raises:
+        CheckpointError: the file is damaged, foreign or of a newer version, or its net has a layer
+            whose class is not known (import the class first).
+        OSError: it cannot be opened.
+    """
+    header, arrays, _ = archive.read(path, _of("net/"))
+    try:
+        net = from_config(header["architecture"])
+        net.astype(header["dtype"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    _load_weights(path, net, _under(arrays, "net/"))
+    return net
+
+
+def load_weights(path: Path, net: Layer) -> None:
+    """Load the weights and statistics of a saved net into ``net``, which must be of its kind.
+
+    Raises:
+        CheckpointError: the file is damaged, foreign or newer, or ``net`` has another architecture
+            or dtype; the message says where they differ. The net is then left as it was.
+        OSError: the file cannot be opened.
+    """
+    header, arrays, _ = archive.read(path, _of("net/"))
+    check_architecture(path, header["architecture"], net)
+    _load_weights(path, net, _under(arrays, "net/"))
+
+
+def read_header(path: Path) -> Json:
+    """What the file says of itself: format, version, kind, architecture, arrays, meta …
+
+    Raises:
+        CheckpointError, OSError: as `load`.
+    """
+    return archive.read(path, _of(()))[0]
+
+
+def load_meta(path: Path) -> Json:
+    """The ``meta`` that was given to `save`; empty if there was none.
+
+    Raises:
+        CheckpointError, OSError: as `load`.
+    """
+    meta: Json = read_header(path).get("meta", {})
+    return meta
+
+
+def save_training(path: Path, training: Training, *, meta: Mapping[str, Any] | None = None) -> None:
+    """Save a whole training; see `Training` for what that is, and `save` for the file.
+
+    Raises:
+        TypeError, ValueError, OSError: as `save`.
+    """
+    arrays = {f"net/{name}": array for name, array in training.weights.items()}
+    arrays.update({f"best/{name}": array for name, array in (training.best or {}).items()})
+    numbers = {}
+    for name, value in training.optimizer_state.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"optimizer/{name}"] = value
+        else:
+            numbers[name] = value
+    header = _header("training", training.architecture, arrays, meta)
+    header["optimizer_numbers"] = numbers
+    header.update({name: getattr(training, name) for name in _JSON_FIELDS})
+    archive.write(path, header, arrays, training.timing)
+
+
+def load_training(path: Path) -> Training:
+    """What `save_training` saved. Nothing is changed by it: the trainer puts the parts in place.
+
+    Raises:
+        CheckpointError: the file is damaged, foreign or newer, or holds a net and no training.
+        OSError: it cannot be opened.
+    """
+    header, arrays, timing = archive.read(path)
+    if header.get("kind") != "training":
+        raise CheckpointError(
+            f"{path} holds a net without the state of its training: it can be loaded, but not "
+            f"resumed"
+        )
+    missing = [name for name in (*_JSON_FIELDS, "optimizer_numbers") if name not in header]
+    if missing:
+        raise CheckpointError(f"{path} is corrupt: its header lacks {', '.join(missing)}")
+    return Training(
+        architecture=header["architecture"],
+        weights=_under(arrays, "net/"),
+        best=_under(arrays, "best/") or None,
+        optimizer_state={**header["optimizer_numbers"], **_under(arrays, "optimizer/")},
+        timing=timing,
+        **{name: header[name] for name in _JSON_FIELDS},
+    )
+
+
+def check_architecture(path: Path, saved: Mapping[str, Any], net: Layer) -> None:
+    """Refuse a net of another architecture than the saved one; the layers' names do not count.
+
+    Raises:
+        CheckpointError: it names the layers that differ, and how.
+    """
+    own = json.loads(archive.to_json(net.config()))
+    found = list(_differences(dict(saved), own, ""))
+    if found:
+        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+        raise CheckpointError(
+            f"{path} holds another architecture than this net: {'; '.join(found[:3])}{more}"
+        )
+
+
+def check_state(path: Path, state: Mapping[str, npt.NDArray[Any]], net: Layer) -> None:
+    """Refuse a state dict that does not fit ``net``: in names, shapes or dtypes.
+
+    Raises:
+        CheckpointError: it names the first entry that does not fit.
+    """
+    own = net.state_dict()
+    if state.keys() != own.keys():
+        odd = ", ".join(sorted(state.keys() ^ own.keys())[:4])
+        raise CheckpointError(f"{path}: only one of checkpoint and net has these entries: {odd}")
+    for name, mine in own.items():
+        array = state[name]
+        if (array.shape, array.dtype) != (mine.shape, mine.dtype):
+            raise CheckpointError(
+                f"{path}: {name} is {array.dtype} of shape {array.shape} in the checkpoint and "
+                f"{mine.dtype} of shape {mine.shape} in this net"
+            )
+
+
+def _load_weights(path: Path, net: Layer, state: Arrays) -> None:
+    check_state(path, state, net)
+    net.load_state_dict(state)
+
+
+def _header(kind: str, architecture: Json, arrays: Arrays, meta: Mapping[str, Any] | None) -> Json:
+    dtypes = [array.dtype for name, array in arrays.items() if name.startswith("net/")]
+    dtype = next((dtype.name for dtype in dtypes if dtype.kind == "f"), "float32")
+    header = {"kind": kind, "architecture": architecture, "dtype": dtype}
+    return {**header, "meta": {} if meta is None else dict(meta)}
+
+
+def _of(prefix: str | tuple[str, ...]) -> Any:
+    return lambda name: name.startswith(prefix)
+
+
+def _under(arrays: Arrays, prefix: str) -> Arrays:
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _differences(saved: Json, own: Json, path: str) -> Iterator[str]:
+    """Each difference between two layers' configurations, in words."""
+    if saved["layer"] != own["layer"]:
+        where = f"layer {path}" if path else "it"
+        yield f"{where} is {saved['layer']} in the checkpoint and {own['layer']} here"
+        return
+    where = f"layer {path} ({own['layer']})" if path else own["layer"]
+    for key in sorted((saved.keys() | own.keys()) - {"layer", "name"}):
+        theirs, mine = saved.get(key), own.get(key)
+        if _is_layer(theirs) and _is_layer(mine):
+            yield from _differences(theirs, mine, _join(path, key))
+        elif _are_layers(theirs) and _are_layers(mine):
+            if len(theirs) != len(mine):
+                yield f"{where} has {len(theirs)} layers in the checkpoint and {len(mine)} here"
+            for index, (one, other) in enumerate(zip(theirs, mine, strict=False)):
+                yield from _differences(one, other, _join(path, str(index)))
+        elif theirs != mine:
+            yield f"{where} has {key}={_short(theirs)} in the checkpoint and {_short(mine)} here"
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _is_layer(value: Any) -> TypeGuard[Json]:
+    return isinstance(value, dict) and "layer" in value
+
+
+def _are_layers(value: Any) -> TypeGuard[list[Json]]:
+    return isinstance(value, list) and all(_is_layer(entry) for entry in value)
+
+
+def _short(value: Any) -> str:
+    return str(value["layer"]) if _is_layer(value) else repr(value)
