@@ -1,0 +1,144 @@
+"""From a trainer to a checkpoint and back."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from .. import checkpoint
+from ..archive import to_json
+from ..errors import CheckpointError
+from ..history import TIMING, any_numbers, strict_numbers
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .scores import Batches
+    from .trainer import Trainer
+
+
+def collect(trainer: Trainer, train: Batches, valid: Batches | None) -> checkpoint.Training:
+    """All that a checkpoint of this trainer holds, as it stands between two steps."""
+    rows = [strict_numbers(row) for row in trainer.history.rows]
+    return checkpoint.Training(
+        architecture=trainer.net.config(),
+        weights=trainer.net.state_dict(),
+        rng=trainer.net.rng_state(),
+        optimizer=trainer.optimizer.config(),
+        optimizer_state=trainer.optimizer.state_dict(),
+        loss=_config(trainer.loss),
+        schedule=_config(trainer.schedule),
+        loaders={"train": loader_state(train), "valid": loader_state(valid)},
+        progress=trainer.progress.to_json(),
+        rows=[{key: row[key] for key in row if key not in TIMING} for row in rows],
+        best=trainer.best_state,
+        timing={
+            "seconds": trainer.progress.seconds,
+            "rows": [{key: row[key] for key in row if key in TIMING} for row in rows],
+        },
+    )
+
+
+def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batches | None) -> None:
+    """Put a trainer, its net, optimizer and data loaders where the checkpoint says.
+
+    What can be refused is refused before anything is changed.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another net, optimizer or data; it says which.
+    """
+    saved = checkpoint.load_training(path)
+    net = trainer.net
+    checkpoint.check_architecture(path, saved.architecture, net)
+    for state in (saved.weights, saved.best):
+        if state is not None:
+            checkpoint.check_state(path, state, net)
+    own = trainer.optimizer.config()["type"]
+    if saved.optimizer.get("type") != own:
+        raise CheckpointError(
+            f"{path} is of a training with {saved.optimizer.get('type')}, this trainer has {own}"
+        )
+    if saved.rng.keys() != net.rng_state().keys():
+        raise CheckpointError(f"{path} has generators for {sorted(saved.rng)}, this net for others")
+    try:
+        progress = Progress.from_json(saved.progress)
+        timing = saved.timing["rows"]
+        rows = [{**row, **clock} for row, clock in zip(saved.rows, timing, strict=True)]
+        progress.seconds = float(saved.timing["seconds"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is corrupt: {error}") from error
+    _check_data(path, progress, saved.loaders, train)
+    _warn_of_changes(saved, trainer)
+
+    for batches, state in ((train, saved.loaders["train"]), (valid, saved.loaders["valid"])):
+        load_loader(path, batches, state)
+    try:
+        trainer.optimizer.load_state_dict(saved.optimizer_state)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    net.load_state_dict(saved.weights)
+    net.set_rng_state(saved.rng)
+    trainer.progress, trainer.best_state = progress, saved.best
+    trainer.history.rows = [any_numbers(row) for row in rows]
+    trainer.history.best_epoch = progress.best_epoch
+
+
+def loader_state(batches: Any) -> dict[str, Any] | None:
+    """Where a data loader stands; None for a list and the like, which cannot tell."""
+    state_dict = getattr(batches, "state_dict", None)
+    return None if state_dict is None else state_dict()
+
+
+def load_loader(path: checkpoint.Path, batches: Any, state: dict[str, Any] | None) -> None:
+    """Put a data loader where it stood, if both it and the checkpoint know of such a thing."""
+    load_state_dict = getattr(batches, "load_state_dict", None)
+    if load_state_dict is None or state is None:
+        return
+    try:
+        load_state_dict(state)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the data do not fit: {error}") from error
+
+
+def _check_data(
+    path: checkpoint.Path, progress: Progress, loaders: dict[str, Any], train: Batches
+) -> None:
+    """Refuse to go on in the middle of an epoch that is not the one that was left."""
+    if not progress.is_mid_epoch or progress.passed:
+        return
+    if len(train) != progress.batches:
+        raise CheckpointError(
+            f"{path} was saved after {progress.batch} of {progress.batches} batches of an epoch, "
+            f"but here an epoch has {len(train)}: use the same data and batch size"
+        )
+    if loaders.get("train") is None or not hasattr(train, "load_state_dict"):
+        raise CheckpointError(
+            f"{path} was saved in the middle of an epoch, where only data with state_dict and "
+            f"load_state_dict can be taken up again, such as a DataLoader"
+        )
+
+
+def _warn_of_changes(saved: checkpoint.Training, trainer: Trainer) -> None:
+    """Settings may be changed at a resume, but not without a word."""
+    pairs = {
+        "optimizer": (saved.optimizer, trainer.optimizer.config()),
+        "loss": (saved.loss, _config(trainer.loss)),
+        "schedule": (saved.schedule, _config(trainer.schedule)),
+    }
+    changes = []
+    for name, (old, new) in pairs.items():
+        before, after = dict(old or {}), json.loads(to_json(new or {}))
+        for key in sorted(before.keys() | after.keys()):
+            # The optimizer's own rate is where the run has left it: it comes from the checkpoint.
+            if before.get(key) != after.get(key) and (name, key) != ("optimizer", "lr"):
+                changes.append(f"{name} {key} {before.get(key)!r} → {after.get(key)!r}")
+    if changes:
+        warnings.warn(
+            f"resuming with other settings than before: {'; '.join(changes)}", stacklevel=4
+        )
+
+
+def _config(part: Any) -> dict[str, Any] | None:
+    """The settings of a loss or schedule; None of a plain function, which cannot tell."""
+    config = getattr(part, "config", None)
+    return None if config is None else config()
