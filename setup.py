@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError
@@ -28,6 +29,8 @@ FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm")
 KERNELS = "minicnn.kernels"
 SHARED = f"{KERNELS}._views"  # what all modules share: Cython's memoryview classes, once
 DEBUG = os.environ.get("MINICNN_DEBUG", "0") not in ("", "0")
+
+Options.warning_errors = DEBUG
 
 # Directives stand here and not in the files: a file's header would override them, and a
 # misspelt header is ignored in silence, while cythonize refuses a directive it does not know.
@@ -60,7 +63,7 @@ OPENMP_UNIX = (
     (["-fopenmp"], ["-fopenmp"]),
     (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),  # Apple's clang, with libomp installed
 )
-OPENMP_MSVC = ((["/openmp"], []),)
+OPENMP_MSVC: tuple[tuple[list[str], list[str]], ...] = ((["/openmp"], []),)
 OPENMP_PROGRAM = """
 #include <omp.h>
 int main(void) {
@@ -139,13 +142,12 @@ class BuildKernels(build_ext):
         workers = (os.cpu_count() or 1) if sys.platform.startswith("linux") else 0
         for level in dict.fromkeys(level_of(ext) for ext in self.extensions):
             own = [ext for ext in self.extensions if level_of(ext) == level]
-            translated = cythonize(
+            translated = cythonize(  # type: ignore[no-untyped-call]
                 [Extension(ext.name, list(ext.sources)) for ext in own],
                 build_dir=f"{root}/{level or 'once'}",
                 compiler_directives=DIRECTIVES,
                 shared_utility_qualified_name=SHARED,
                 nthreads=workers if len(own) > 1 else 0,
-                show_all_warnings=DEBUG,
             )
             sources = {ext.name: ext.sources for ext in translated}
             for ext in own:
@@ -211,7 +213,7 @@ class BuildKernels(build_ext):
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            for target, copy in zip((1, 2), kept):
+            for target, copy in zip((1, 2), kept, strict=True):
                 os.dup2(copy, target)
                 os.close(copy)
             os.close(silence)
@@ -232,8 +234,10 @@ def common_flags(msvc: bool, serial: bool) -> tuple[list[str], list[str]]:
     """Compiler and linker flags of all modules."""
     if msvc:
         return (["/Od", "/Zi"], ["/DEBUG"]) if DEBUG else (["/O2"], [])
-    flags = ["-O1", "-g", "-Wall", "-Werror"] if DEBUG else ["-O3", "-g0", "-fno-math-errno"]
-    flags += ["-Wno-unused-function", "-Wno-unknown-pragmas"] if serial else []
+    flags = ["-O3", "-g0", "-fno-math-errno"]
+    if DEBUG:  # Cython's own bookkeeping of errors in parallel loops looks uninitialised to gcc
+        flags = ["-O1", "-g", "-UNDEBUG", "-Wall", "-Werror", "-Wno-maybe-uninitialized"]
+    flags += ["-Wno-unknown-pragmas"] if serial else []
     strip = ["-Wl,-s"] if sys.platform.startswith("linux") and not DEBUG else []
     return flags, strip
 

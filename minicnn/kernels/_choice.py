@@ -66,7 +66,7 @@ def load_level(cpu: str, environ: Mapping[str, str]) -> tuple[str, ModuleType, s
         ValueError: see `candidate_levels`.
     """
     levels = candidate_levels(cpu, environ)
-    missing = []
+    missing: list[str] = []
     for level in levels:
         try:
             return level, _merge(level), _why(level, cpu, missing, environ)
