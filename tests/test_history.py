@@ -1,0 +1,121 @@
+"""History: columns, CSV, strict JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minicnn as mc
+
+
+def history() -> mc.History:
+    rows: list[dict[str, Any]] = [
+        {"epoch": 1, "train_loss": 0.1 + 0.2, "valid_loss": None, "lr": 1e-05},
+        {"epoch": 2, "train_loss": 1 / 3, "valid_loss": math.inf, "lr": 0.1, "extra": 7},
+        {"epoch": 3, "train_loss": 0.2, "valid_loss": math.nan, "lr": 0.1, "extra": -math.inf},
+    ]
+    return mc.History(rows, best_epoch=3, stopped="epochs", extra={"test_accuracy": 0.98})
+
+
+def test_rows_and_columns() -> None:
+    h = history()
+    assert len(h) == 3
+    assert h["epoch"] == [1, 2, 3]
+    assert h["extra"] == [None, 7, -math.inf]
+    assert h[-1]["epoch"] == 3
+    assert [row["lr"] for row in h] == [1e-05, 0.1, 0.1]
+    assert h.columns == ["epoch", "train_loss", "valid_loss", "lr", "extra"]
+    assert h.best == h.rows[2]
+    assert not h.interrupted
+
+
+def test_a_column_that_is_not_there() -> None:
+    with pytest.raises(KeyError, match=r"no column 'loss'; columns: epoch, train_loss"):
+        history()["loss"]
+    with pytest.raises(KeyError, match="no epoch is finished"):
+        mc.History()["loss"]
+    assert mc.History().best is None
+
+
+def test_csv_can_be_read_back_exactly(tmp_path: Path) -> None:
+    h = history()
+    h.to_csv(tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == h.columns
+    assert [float(row["train_loss"]) for row in rows] == h["train_loss"]
+    assert rows[0]["valid_loss"] == ""
+    assert rows[0]["extra"] == ""
+    assert math.isnan(float(rows[2]["valid_loss"]))
+    assert (
+        (tmp_path / "a.csv").read_text().startswith("epoch,train_loss,valid_loss,lr,extra\n1,0.3")
+    )
+
+
+def test_csv_without_rows(tmp_path: Path) -> None:
+    mc.History().to_csv(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().strip() == ""
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_json_is_strict_and_comes_back(tmp_path: Path) -> None:
+    h = history()
+    h.to_json(tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert content["test_accuracy"] == 0.98
+    assert content["minicnn"] == mc.__version__
+    assert content["rows"][1]["valid_loss"] == "Infinity"
+    again = mc.History.from_json(tmp_path / "a.json")
+    assert repr(again.rows) == repr(h.rows)  # NaN is not equal to itself, but looks the same
+    assert again.extra == h.extra
+    assert (again.best_epoch, again.stopped) == (3, "epochs")
+
+
+def test_json_takes_numpy_numbers(tmp_path: Path) -> None:
+    h = mc.History(
+        [{"epoch": np.int64(1), "loss": np.float32(0.5), "all": np.array([1.0, np.nan])}]
+    )
+    h.to_json(tmp_path / "a.json")
+    again = mc.History.from_json(tmp_path / "a.json")
+    assert again["loss"] == [0.5]
+    assert repr(again["all"]) == "[[1.0, nan]]"
+
+
+def test_extra_must_not_hide_the_files_own_entries(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must not hold rows"):
+        mc.History(extra={"rows": 1}).to_json(tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": 3}', '{"rows": [3]}'])
+def test_what_is_no_history(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.json is not a history"):
+        mc.History.from_json(tmp_path / "a.json")
+
+
+def test_an_error_leaves_the_old_files(tmp_path: Path) -> None:
+    h = history()
+    h.to_json(tmp_path / "a.json")
+    before = (tmp_path / "a.json").read_text()
+    h.rows[0]["epoch"] = object()
+    with pytest.raises(TypeError):
+        h.to_json(tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_text() == before
+
+
+def test_repr_is_a_table() -> None:
+    lines = repr(history()).splitlines()
+    assert lines[0].split() == ["epoch", "train_loss", "valid_loss", "lr", "extra"]
+    assert lines[1].split() == ["1", "0.3", "1e-05"]
+    assert len({len(line) for line in lines}) == 1
+    assert "no epoch" in repr(mc.History())
