@@ -175,7 +175,7 @@ def test_a_stopped_fit_goes_on_in_the_same_trainer(whole: Uninterrupted, step: i
     assert history.stopped == "epochs"
 
 
-# --- what does not fit ------------------------------------------------------------------------------
+# --- what does not fit ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ class Trainer:
                     return
         here.passed = True
 
-    # --- a run ----------------------------------------------------------------------------------
+    # --- a run -----------------------------------------------------------------------------------
 
     def _begin(self, resume: checkpoints.Path | None) -> None:
         """Set up for a new fit: go on from a checkpoint, from a fit that was left, or afresh."""
@@ -292,7 +292,7 @@ class Trainer:
         for callback in self.callbacks:
             getattr(callback, moment)(self, *values)
 
-    # --- records ----------------------------------------------------------------------------------
+    # --- records ---------------------------------------------------------------------------------
 
     def _row(self, valid: Scores | None) -> Row:
         here = self.progress
@@ -336,7 +336,7 @@ class Trainer:
         if fault is not None:
             self._refuse(fault)
 
-    # --- words ------------------------------------------------------------------------------------
+    # --- words -----------------------------------------------------------------------------------
 
     def _refuse(self, found: str) -> NoReturn:
         here = self.progress
