@@ -21,14 +21,18 @@ class _Buffer(Generic[T]):
         self._error: BaseException | None = None
         self._changed = threading.Condition()  # its lock is re-entrant, which `close` needs
 
-    def put(self, item: T) -> bool:
-        """Add an item, waiting for room; False if the buffer was closed meanwhile."""
+    def wait_for_room(self) -> bool:
+        """Whether there is room for an item, once that is so; False when the buffer is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._length)
+            return not self._closed
+
+    def put(self, item: T) -> None:
+        """Add an item, for which there must be room; nothing happens if the buffer is closed."""
+        with self._changed:
             if not self._closed:
                 self._items.append(item)
                 self._changed.notify_all()
-            return not self._closed
 
     def end(self, error: BaseException | None) -> None:
         """Say that nothing follows the items put so far but ``error``, if there is one."""
@@ -58,13 +62,12 @@ class _Buffer(Generic[T]):
 def _produce(items: Iterator[T], buffer: _Buffer[T]) -> None:
     """What the thread does. It must not know the consumer, or that would never be collected."""
     try:
-        for item in items:
-            if not buffer.put(item):
-                return
+        while buffer.wait_for_room():
+            buffer.put(next(items))
+    except StopIteration:
+        buffer.end(None)
     except BaseException as error:
         buffer.end(error)
-    else:
-        buffer.end(None)
 
 
 class prefetched(Iterator[T]):  # noqa: N801 (used like a function)
