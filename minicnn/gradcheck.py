@@ -133,7 +133,8 @@ def gradcheck(
 
     def value() -> float:
         with no_grad():
-            return float(measure(run())[0])
+            y = run()
+        return float(measure(y)[0])
 
     arrays: list[tuple[str, FloatArray, FloatArray]] = [("x", point.data, dx.data)]
     for name, parameter in twin.named_parameters().items():

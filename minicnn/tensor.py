@@ -57,7 +57,7 @@ def float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any]:
         resolved = np.dtype(dtype).newbyteorder("=")
     except TypeError:
         resolved = None
-    if resolved not in FLOAT_DTYPES:
+    if resolved is None or resolved not in FLOAT_DTYPES:  # NumPy holds None equal to float64
         raise TypeError(f"{name} must be float32 or float64, got {describe(dtype)}")
     return resolved
 

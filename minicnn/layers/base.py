@@ -103,16 +103,17 @@ class Layer(Module):
         """Apply the layer.
 
         Args:
-            x: B×C×H×W, a Tensor or an array-like that makes one.
+            x: B×C×H×W. A plain array is taken in the dtype of the weights (NumPy makes float64
+                where nobody asked for it); a Tensor has the dtype that it was given.
 
         Returns:
             A Tensor that belongs to the caller: later passes do not change it.
 
         Raises:
             ShapeError: x is not 4-D, or its sizes do not fit.
-            TypeError: x is float64 and the weights are float32.
+            TypeError: x is a float64 Tensor and the weights are float32.
         """
-        tensor = x if isinstance(x, Tensor) else Tensor(x)
+        tensor = x if isinstance(x, Tensor) else self._as_input(x)
         y = self._run(tensor.data)
         self._input = tensor if is_recording() else None
         return Tensor._wrap(y if self.makes_new_output else y.copy())
@@ -147,6 +148,11 @@ class Layer(Module):
         if self._input is not None:
             self._input.grad = dx
         return Tensor._wrap(dx)
+
+    def _as_input(self, x: npt.ArrayLike) -> Tensor:
+        tensor = Tensor(x)
+        dtype = self.dtype
+        return tensor if dtype is None or dtype == tensor.dtype else tensor.astype(dtype)
 
     def _run(self, x: FloatArray) -> FloatArray:
         """Forward on arrays, for containers: check, then compute."""

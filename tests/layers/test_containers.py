@@ -19,6 +19,7 @@ from minicnn import (
     Sequential,
     ShapeError,
     Tensor,
+    kernels,
 )
 
 
@@ -146,6 +147,9 @@ def test_two_layers_made_in_a_row_differ() -> None:
     assert (first.weight.data != second.weight.data).any()
 
 
+@pytest.mark.skipif(
+    kernels.info()["engine"] == "reference", reason="the NumPy engine makes temporaries"
+)
 def test_a_steady_training_step_allocates_nothing_large() -> None:
     net = Sequential(
         Conv2D(1, 8, 3, rng=0),

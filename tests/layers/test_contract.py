@@ -96,13 +96,15 @@ def test_integer_pictures_are_taken_as_their_values(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", ALL)
-def test_float64_needs_float64_weights(case: Case) -> None:
+def test_a_float64_tensor_needs_float64_weights(case: Case) -> None:
     layer, x = case.make(), sample(case).astype(np.float64)
     if layer.dtype is None:
         assert layer(x).dtype == np.float64
         return
     with pytest.raises(TypeError, match="x is float64 but the weights are float32"):
-        layer(x)
+        layer(Tensor(x))
+    layer.eval()
+    np.testing.assert_array_equal(layer(x), layer(x.astype(np.float32)))
     layer.astype("float64")
     assert layer(x).dtype == np.float64
     assert layer(x.astype(np.float32)).dtype == np.float64

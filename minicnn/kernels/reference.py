@@ -1,0 +1,363 @@
+"""The kernels in plain NumPy: the text to read, and the oracle that the compiled ones are tested on.
+
+Every function has the name and the arguments of its compiled twin. What is written is preallocated
+and filled in place; ``num_threads`` is taken and ignored. Letters: b picture, c channel, (h, w)
+pixel of the input, (i, j) pixel of the output, (u, v) place in the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Pair = tuple[int, int]
+
+
+def _taps(
+    kernel: Pair, stride: Pair, dilation: Pair, out_size: Pair
+) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+    """For each place (u, v) of the window: the pixels (i·s + u·d, j·s + v·d) of a padded plane."""
+    for u in range(kernel[0]):
+        for v in range(kernel[1]):
+            h, w = u * dilation[0], v * dilation[1]
+            rows = slice(h, h + (out_size[0] - 1) * stride[0] + 1, stride[0])
+            columns = slice(w, w + (out_size[1] - 1) * stride[1] + 1, stride[1])
+            yield u, v, (rows, columns)
+
+
+def _padded(x: Array, padding: Pair, far: Pair, value: float) -> Array:
+    """x with ``padding`` rows and columns of ``value`` before it and at least ``far`` in all."""
+    B, C, H, W = x.shape
+    height, width = max(far[0], H + 2 * padding[0]), max(far[1], W + 2 * padding[1])
+    full = np.full((B, C, height, width), value, x.dtype)
+    full[:, :, padding[0] : padding[0] + H, padding[1] : padding[1] + W] = x
+    return full
+
+
+def _reach(kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Pair:
+    """How far the windows reach on the padded plane."""
+    rows, columns = (
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip(out, stride, dilation, kernel, strict=True)
+    )
+    return rows, columns
+
+
+# --- convolution ------------------------------------------------------------------------------
+
+
+def conv2d_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    y: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    num_threads: int,
+) -> None:
+    """y[b,o,i,j] = bias[o] + Σ_{c,u,v} weight[o,c,u,v] · x[b, c, i·s − p + u·d, j·s − p + v·d]."""
+    kernel, out = weight.shape[2:], y.shape[2:]
+    xp = _padded(x, padding, _reach(kernel, stride, dilation, out), 0)
+    IC, OC = weight.shape[1], weight.shape[0] // groups
+    y[...] = 0 if bias is None else bias[:, np.newaxis, np.newaxis]
+    for g in range(groups):
+        ins, outs = slice(g * IC, (g + 1) * IC), slice(g * OC, (g + 1) * OC)
+        for u, v, (rows, columns) in _taps(kernel, stride, dilation, out):
+            y[:, outs] += np.einsum(
+                "oc,bcij->boij", weight[outs, :, u, v], xp[:, ins, rows, columns]
+            )
+
+
+def conv2d_backward_input(
+    dy: Array,
+    weight: Array,
+    dx: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    num_threads: int,
+) -> None:
+    """dx[b,c,h,w] = Σ over (o,u,v,i,j) that read pixel (h,w) of dy[b,o,i,j] · weight[o,c,u,v]."""
+    kernel, out = weight.shape[2:], dy.shape[2:]
+    H, W = dx.shape[2:]
+    dxp = _padded(np.zeros_like(dx), padding, _reach(kernel, stride, dilation, out), 0)
+    IC, OC = weight.shape[1], weight.shape[0] // groups
+    for g in range(groups):
+        ins, outs = slice(g * IC, (g + 1) * IC), slice(g * OC, (g + 1) * OC)
+        for u, v, (rows, columns) in _taps(kernel, stride, dilation, out):
+            dxp[:, ins, rows, columns] += np.einsum(
+                "oc,boij->bcij", weight[outs, :, u, v], dy[:, outs]
+            )
+    dx[...] = dxp[:, :, padding[0] : padding[0] + H, padding[1] : padding[1] + W]
+
+
+def conv2d_backward_weight(
+    x: Array,
+    dy: Array,
+    dweight: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    accumulate: bool,
+    num_threads: int,
+) -> None:
+    """dweight[o,c,u,v] (+)= Σ_{b,i,j} dy[b,o,i,j] · x[b, c, i·s − p + u·d, j·s − p + v·d]."""
+    kernel, out = dweight.shape[2:], dy.shape[2:]
+    xp = _padded(x, padding, _reach(kernel, stride, dilation, out), 0)
+    IC, OC = dweight.shape[1], dweight.shape[0] // groups
+    if not accumulate:
+        dweight[...] = 0
+    for g in range(groups):
+        ins, outs = slice(g * IC, (g + 1) * IC), slice(g * OC, (g + 1) * OC)
+        for u, v, (rows, columns) in _taps(kernel, stride, dilation, out):
+            dweight[outs, :, u, v] += np.einsum(
+                "boij,bcij->oc", dy[:, outs], xp[:, ins, rows, columns]
+            )
+
+
+def conv2d_backward_bias(dy: Array, dbias: Array, accumulate: bool, num_threads: int) -> None:
+    """dbias[o] (+)= Σ_{b,i,j} dy[b,o,i,j]."""
+    total = dy.sum(axis=(0, 2, 3), dtype=np.float64)
+    dbias[...] = dbias + total if accumulate else total
+
+
+def matmul(
+    a: Array,
+    b: Array,
+    out: Array,
+    transpose_a: bool,
+    transpose_b: bool,
+    accumulate: bool,
+    num_threads: int,
+) -> None:
+    """out (+)= op(a) @ op(b), where op transposes or not; all 2-D."""
+    product = (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    out[...] = out + product if accumulate else product
+
+
+# --- pooling ----------------------------------------------------------------------------------
+
+
+def maxpool2d_forward(
+    x: Array,
+    y: Array,
+    mask: npt.NDArray[np.int32] | None,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    num_threads: int,
+) -> None:
+    """y[b,c,i,j] = the largest x of window (i,j); mask its place h·W + w in the plane.
+
+    Padding is −∞. The first of equal values wins in row-major order; the first NaN wins over all.
+    """
+    H, W = x.shape[2:]
+    out = y.shape[2:]
+    reach = _reach(kernel, stride, dilation, out)
+    xp = _padded(x, padding, reach, -np.inf)
+    places = np.full((1, 1, H, W), -1, np.int64)
+    places[0, 0] = np.arange(H * W).reshape(H, W)
+    index = _padded(places, padding, reach, -1)
+    best = np.full(y.shape, -np.inf, x.dtype)
+    winner = np.full(y.shape, -1, np.int64)
+    for _, _, (rows, columns) in _taps(kernel, stride, dilation, out):
+        value, place = xp[:, :, rows, columns], index[:, :, rows, columns]
+        # a place of −1 is padding; the first real pixel is taken even if it is −∞ itself
+        better = (place >= 0) & ((winner < 0) | (value > best))
+        better |= np.isnan(value) & ~np.isnan(best)
+        best = np.where(better, value, best)
+        winner = np.where(better, place, winner)
+    y[...] = best
+    if mask is not None:
+        mask[...] = winner
+
+
+def maxpool2d_backward(
+    dy: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int
+) -> None:
+    """dx[b,c,n] = Σ of dy[b,c,i,j] over the windows (i,j) with mask[b,c,i,j] = n."""
+    B, C, H, W = dx.shape
+    flat = np.zeros((B, C, H * W), dx.dtype)
+    b, c = np.indices((B, C))[..., np.newaxis, np.newaxis]
+    np.add.at(flat, (b, c, mask), dy)
+    dx[...] = flat.reshape(dx.shape)
+
+
+def _window_sizes(
+    in_size: Pair, out: Pair, kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+) -> Array:
+    """OH×OW: how many pixels the mean of each window is over."""
+    sizes = []
+    for n, count, k, s, p in zip(in_size, out, kernel, stride, padding, strict=True):
+        start = np.arange(count) * s - p
+        low, high = (-p, n + p) if count_include_pad else (0, n)
+        sizes.append(np.minimum(start + k, high) - np.maximum(start, low))
+    return np.multiply.outer(*sizes)
+
+
+def avgpool2d_forward(
+    x: Array,
+    y: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    num_threads: int,
+) -> None:
+    """y[b,c,i,j] = mean of x over window (i,j); the padding counts as zeros, or not at all."""
+    out = y.shape[2:]
+    xp = _padded(x, padding, _reach(kernel, stride, (1, 1), out), 0)
+    y[...] = 0
+    for _, _, (rows, columns) in _taps(kernel, stride, (1, 1), out):
+        y += xp[:, :, rows, columns]
+    y /= _window_sizes(x.shape[2:], out, kernel, stride, padding, count_include_pad)
+
+
+def avgpool2d_backward(
+    dy: Array,
+    dx: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    num_threads: int,
+) -> None:
+    """dx[b,c,n] = Σ over the windows that hold pixel n of dy[b,c,i,j] / their size."""
+    H, W = dx.shape[2:]
+    out = dy.shape[2:]
+    dxp = _padded(np.zeros_like(dx), padding, _reach(kernel, stride, (1, 1), out), 0)
+    share = dy / _window_sizes((H, W), out, kernel, stride, padding, count_include_pad)
+    for _, _, (rows, columns) in _taps(kernel, stride, (1, 1), out):
+        dxp[:, :, rows, columns] += share
+    dx[...] = dxp[:, :, padding[0] : padding[0] + H, padding[1] : padding[1] + W]
+
+
+def global_avgpool2d_forward(x: Array, y: Array, num_threads: int) -> None:
+    """y[b,c,0,0] = mean of x[b,c]."""
+    y[...] = x.mean(axis=(2, 3), keepdims=True, dtype=np.float64)
+
+
+def global_avgpool2d_backward(dy: Array, dx: Array, num_threads: int) -> None:
+    """dx[b,c,h,w] = dy[b,c,0,0] / (H·W)."""
+    dx[...] = dy / (dx.shape[2] * dx.shape[3])
+
+
+# --- element by element -----------------------------------------------------------------------
+
+
+def relu_forward(x: Array, y: Array, num_threads: int) -> None:
+    """y = max(x, 0); NaN stays."""
+    np.maximum(x, 0, out=y)
+
+
+def relu_backward(dy: Array, y: Array, dx: Array, num_threads: int) -> None:
+    """dx = 0 where y ≤ 0, else dy."""
+    dx[...] = np.where(y <= 0, 0, dy)
+
+
+def leaky_relu_forward(x: Array, y: Array, negative_slope: float, num_threads: int) -> None:
+    """y = x where x > 0, else slope · x."""
+    y[...] = np.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+
+def leaky_relu_backward(
+    dy: Array, x: Array, dx: Array, negative_slope: float, num_threads: int
+) -> None:
+    """dx = dy where x > 0, else slope · dy."""
+    dx[...] = np.where(x > 0, dy, dy * x.dtype.type(negative_slope))
+
+
+def sigmoid_forward(x: Array, y: Array, num_threads: int) -> None:
+    """y = 1 / (1 + exp(−x)), by way of exp(−|x|), which cannot overflow."""
+    e = np.exp(-np.abs(x))
+    y[...] = np.where(x >= 0, 1, e) / (1 + e)
+
+
+def sigmoid_backward(dy: Array, y: Array, dx: Array, num_threads: int) -> None:
+    """dx = dy · y · (1 − y)."""
+    dx[...] = dy * (y * (1 - y))
+
+
+def tanh_forward(x: Array, y: Array, num_threads: int) -> None:
+    """y = tanh x."""
+    np.tanh(x, out=y)
+
+
+def tanh_backward(dy: Array, y: Array, dx: Array, num_threads: int) -> None:
+    """dx = dy · (1 − y²)."""
+    dx[...] = dy * (1 - y * y)
+
+
+# --- normalisation ----------------------------------------------------------------------------
+
+
+def batchnorm2d_statistics(x: Array, mean: Array, var: Array, num_threads: int) -> None:
+    """mean[c] and var[c] (divided by N, not N − 1) of x over b, h and w."""
+    exact = x.astype(np.float64)
+    mean[...] = exact.mean(axis=(0, 2, 3))
+    var[...] = exact.var(axis=(0, 2, 3))
+
+
+def batchnorm2d_normalize(x: Array, scale: Array, shift: Array, y: Array, num_threads: int) -> None:
+    """y[b,c,h,w] = x[b,c,h,w] · scale[c] + shift[c]."""
+    y[...] = x * scale[:, np.newaxis, np.newaxis] + shift[:, np.newaxis, np.newaxis]
+
+
+def batchnorm2d_backward_reduce(
+    dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array, num_threads: int
+) -> None:
+    """dbeta[c] = Σ dy; dgamma[c] = Σ dy · x̂ with x̂ = (x − mean) · inv_std."""
+    centred = x.astype(np.float64) - mean[:, np.newaxis, np.newaxis]
+    dbeta[...] = dy.sum(axis=(0, 2, 3), dtype=np.float64)
+    dgamma[...] = (dy * centred).sum(axis=(0, 2, 3)) * inv_std
+
+
+def batchnorm2d_backward_input(
+    dy: Array,
+    x: Array,
+    gamma: Array,
+    mean: Array,
+    inv_std: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dx: Array,
+    num_threads: int,
+) -> None:
+    """dx = gamma · inv_std · (dy − dbeta/N − x̂ · dgamma/N), N = B·H·W."""
+    N = max(x.size // len(mean), 1)
+    mu, r, g, dg, db = (a[:, np.newaxis, np.newaxis] for a in (mean, inv_std, gamma, dgamma, dbeta))
+    dx[...] = g * r * (dy - db / N - (x - mu) * r * (dg / N))
+
+
+def softmax_cross_entropy(
+    logits: Array, labels: npt.NDArray[np.int64], dlogits: Array, label_smoothing: float
+) -> float:
+    """Mean over n of log Σ_k exp z[n,k] − Σ_k t[n,k] · z[n,k], and its gradient (softmax − t)/N.
+
+    t is 1 − ε + ε/K for the label's class and ε/K for the others, ε the smoothing. An empty batch
+    has loss 0.
+    """
+    N, K = logits.shape
+    if N == 0:
+        return 0.0
+    z = logits.astype(np.float64)
+    top = z.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        shifted = z - top
+    e = np.exp(shifted)
+    total = e.sum(axis=1, keepdims=True)
+    target = np.full((N, K), label_smoothing / K)
+    target[np.arange(N), labels] += 1 - label_smoothing
+    dlogits[...] = (e / total - target) / N
+    with np.errstate(invalid="ignore"):
+        terms = np.where(target == 0, 0.0, target * (np.log(total) - shifted))
+    return float(np.where(np.isnan(total[:, 0]), np.nan, terms.sum(axis=1)).mean())
