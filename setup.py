@@ -118,9 +118,8 @@ def extensions() -> list[Extension]:
 
 
 def level_of(ext: Extension) -> str:
-    """The level an extension is for: "" for the two modules that are built once."""
-    package = ext.name.split(".")[2]
-    return "" if package in ("_cpu", SHARED.rpartition(".")[2]) else package.lstrip("_")
+    """The level an extension is for; "cpu" or "views" for the two modules that are built once."""
+    return ext.name.split(".")[2].lstrip("_")
 
 
 class BuildKernels(build_ext):
@@ -142,12 +141,15 @@ class BuildKernels(build_ext):
         workers = (os.cpu_count() or 1) if sys.platform.startswith("linux") else 0
         for level in dict.fromkeys(level_of(ext) for ext in self.extensions):
             own = [ext for ext in self.extensions if level_of(ext) == level]
+            # Without it the shared module would call itself by its last name alone.
+            named = {"module_name": SHARED} if own[0].name == SHARED else {}
             translated = cythonize(  # type: ignore[no-untyped-call]
                 [Extension(ext.name, list(ext.sources)) for ext in own],
-                build_dir=f"{root}/{level or 'once'}",
+                build_dir=f"{root}/{level}",
                 compiler_directives=DIRECTIVES,
                 shared_utility_qualified_name=SHARED,
                 nthreads=workers if len(own) > 1 else 0,
+                **named,
             )
             sources = {ext.name: ext.sources for ext in translated}
             for ext in own:
