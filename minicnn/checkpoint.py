@@ -39,7 +39,7 @@ class Training:
         optimizer_state: ``optimizer.state_dict()``.
         loss, schedule: Their ``config()``; None without.
         loaders: ``state_dict()`` of the data loaders, by what they serve ("train", "valid").
-        progress: Where training stands; JSON-able, the trainer's own.
+        position: Where training stands; JSON-able, the trainer's own.
         rows: What the history holds, clock readings aside; JSON-able.
         best: The best state dict so far; None without.
         timing: The clock readings; JSON-able. They are kept in an entry of their own, so that all
@@ -54,13 +54,13 @@ class Training:
     loss: Json | None = None
     schedule: Json | None = None
     loaders: Json = field(default_factory=dict)
-    progress: Json = field(default_factory=dict)
+    position: Json = field(default_factory=dict)
     rows: list[Json] = field(default_factory=list)
     best: Arrays | None = None
     timing: Any = None
 
 
-_JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "loaders", "progress", "rows")
+_JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "loaders", "position", "rows")
 
 
 def save(path: Path, net: Layer, *, meta: Mapping[str, Any] | None = None) -> None:
@@ -210,6 +210,15 @@ def check_state(path: Path, state: Mapping[str, npt.NDArray[Any]], net: Layer) -
                 f"{path}: {name} is {array.dtype} of shape {array.shape} in the checkpoint and "
                 f"{mine.dtype} of shape {mine.shape} in this net"
             )
+
+
+def check_savable(net: Layer, meta: Mapping[str, Any] | None = None) -> None:
+    """Raise what `save` would raise if ``net`` or ``meta`` could not be described in JSON.
+
+    Raises:
+        TypeError, ValueError: they cannot.
+    """
+    archive.to_json(_header("net", net.config(), {}, meta))
 
 
 def _load_weights(path: Path, net: Layer, state: Arrays) -> None:

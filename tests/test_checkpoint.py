@@ -178,7 +178,7 @@ def training(net: mc.Layer, **changes: Any) -> Training:
         "optimizer_state": optimizer.state_dict(),
         "loss": {"type": "MSELoss"},
         "loaders": {"train": {"epoch": 1, "batch": 2, "seed": 2**70}},
-        "progress": {"step": 3, "sum": 0.1 + 0.2},
+        "position": {"step": 3, "sum": 0.1 + 0.2},
         "rows": [{"epoch": 1, "loss": 1 / 3}],
         "best": net.state_dict(),
         "timing": [1.5],
@@ -192,7 +192,7 @@ def test_a_training_comes_back(tmp_path: Path) -> None:
     checkpoint.save_training(tmp_path / "a.npz", first, meta={"a": 1})
     again = checkpoint.load_training(tmp_path / "a.npz")
     assert checkpoint.load_meta(tmp_path / "a.npz") == {"a": 1}
-    for name in ("rng", "optimizer", "loss", "schedule", "loaders", "progress", "rows", "timing"):
+    for name in ("rng", "optimizer", "loss", "schedule", "loaders", "position", "rows", "timing"):
         assert getattr(again, name) == json.loads(json.dumps(getattr(first, name))), name
     for name in ("weights", "best", "optimizer_state"):
         mine, theirs = getattr(first, name), getattr(again, name)
@@ -393,8 +393,8 @@ def test_a_huge_array_that_is_not_there_takes_no_memory(tmp_path: Path) -> None:
 def test_a_training_that_lacks_something(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     checkpoint.save_training(path, training(tiny()))
-    rewritten(path, lambda entries, header: header.pop("progress"))
-    with pytest.raises(mc.CheckpointError, match="its header lacks progress"):
+    rewritten(path, lambda entries, header: header.pop("position"))
+    with pytest.raises(mc.CheckpointError, match="its header lacks position"):
         checkpoint.load_training(path)
 
 

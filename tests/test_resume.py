@@ -97,7 +97,7 @@ def test_killed_in_a_process_of_its_own(tmp_path: Path, steps: int) -> None:
     """kill -9, right after the third epoch and in the middle of the fourth."""
     part, whole = tmp_path / "part.npz", tmp_path / "whole.npz"
     assert run(part, "--kill-after", str(steps)) == -9
-    assert load_training(part).progress["step"] == steps - 1
+    assert load_training(part).position["step"] == steps - 1
     assert run(part, "--resume") == 0
     trainer = small.trainer(checkpoint=whole)
     trainer.fit(*small.loaders(), EPOCHS)
@@ -175,6 +175,24 @@ def test_a_stopped_fit_goes_on_in_the_same_trainer(whole: Uninterrupted, step: i
     assert history.stopped == "epochs"
 
 
+@pytest.mark.parametrize("same_process", [True, False])
+def test_a_list_of_batches_goes_on_too(tmp_path: Path, same_process: bool) -> None:
+    """It does not know where it stands, but its order is always the same."""
+    batches, path = list(small.loaders()[0]), tmp_path / "a.npz"
+    whole = small.trainer()
+    whole.fit(batches, None, 2)
+    trainer = small.trainer(callbacks=[StopAfter(3)], checkpoint=path)
+    trainer.fit(batches, None, 2)
+    if same_process:
+        trainer.fit(batches, None, 2)
+    else:
+        trainer = small.trainer(seed=4)
+        trainer.fit(batches, None, 2, resume=path)
+    assert lasting_rows(trainer.history) == lasting_rows(whole.history)
+    for name, array in trainer.net.state_dict().items():
+        np.testing.assert_array_equal(array, whole.net.state_dict()[name])
+
+
 # --- what does not fit ---------------------------------------------------------------------------
 
 
@@ -225,9 +243,9 @@ def test_refuses_another_batch_size_in_the_middle_of_an_epoch(middle: Path) -> N
     assert "here an epoch has 5" in message
 
 
-def test_refuses_data_that_cannot_be_taken_up_in_the_middle(middle: Path) -> None:
+def test_refuses_data_of_another_kind_in_the_middle_of_an_epoch(middle: Path) -> None:
     train = list(small.loaders()[0])
-    assert "state_dict" in refused(small.trainer(), middle, train)
+    assert "one of them is a DataLoader" in refused(small.trainer(), middle, train)
 
 
 def test_refuses_an_optimizer_of_fewer_parameters(middle: Path) -> None:

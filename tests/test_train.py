@@ -148,6 +148,17 @@ def test_arguments() -> None:
         plain().restore_best()
 
 
+def test_what_cannot_be_saved_is_found_before_the_first_step(tmp_path: Path) -> None:
+    for name in ("checkpoint", "best"):
+        trainer = plain(**{name: tmp_path / "none" / "a.npz"})
+        with pytest.raises(FileNotFoundError, match="there is no folder"):
+            trainer.fit(small.loaders()[0], epochs=1)
+        trainer = plain(**{name: tmp_path / "a.npz"}, meta={"classes": {"a", "b"}})
+        with pytest.raises(TypeError, match="JSON"):
+            trainer.fit(small.loaders()[0], epochs=1)
+        assert trainer.step == 0
+
+
 # --- best, patience, callbacks -------------------------------------------------------------------
 
 
@@ -345,6 +356,16 @@ def test_a_loss_that_is_not_finite_of_outputs_that_are() -> None:
     assert "is in the loss itself, inf, of outputs that are all finite" in message
 
 
+def test_gradients_that_are_large_but_finite_are_not_refused() -> None:
+    """Their squares overflow float32, whose largest number is 3.4e38."""
+    net = mc.Sequential(mc.Flatten(), mc.Linear(64, 2, rng=0))
+    trainer = mc.Trainer(net, mc.MSELoss(), mc.SGD(net.parameters(), 1e-30), progress=False)
+    x, _ = pictures()
+    before = net.state_dict()
+    trainer.fit([(x, np.full((4, 2), 1e25, np.float32))], epochs=1)
+    assert not same(before, net.state_dict())
+
+
 def test_weights_that_are_not_finite() -> None:
     net = small.small_net()
     net.layers[6].bias.data[2] = np.inf
@@ -390,7 +411,7 @@ def test_weights_that_a_callback_spoils_are_never_saved(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with pytest.raises(mc.NonFiniteError, match=r"bias of layer 0 \(Conv2D 'conv1'\)"):
         plain(checkpoint=path, callbacks=[Spoil()]).fit(*small.loaders(), 3)
-    assert checkpoint.load_training(path).progress["epoch"] == 1
+    assert checkpoint.load_training(path).position["epoch"] == 1
 
 
 def test_a_validation_loss_may_be_infinite() -> None:

@@ -10,7 +10,7 @@ from .. import checkpoint
 from ..archive import to_json
 from ..errors import CheckpointError
 from ..history import TIMING, any_numbers, strict_numbers
-from .progress import Progress
+from .position import Position
 
 if TYPE_CHECKING:
     from .scores import Batches
@@ -29,11 +29,11 @@ def collect(trainer: Trainer, train: Batches, valid: Batches | None) -> checkpoi
         loss=_config(trainer.loss),
         schedule=_config(trainer.schedule),
         loaders={"train": loader_state(train), "valid": loader_state(valid)},
-        progress=trainer.progress.to_json(),
+        position=trainer.position.to_json(),
         rows=[{key: row[key] for key in row if key not in TIMING} for row in rows],
         best=trainer.best_state,
         timing={
-            "seconds": trainer.progress.seconds,
+            "seconds": trainer.position.seconds,
             "rows": [{key: row[key] for key in row if key in TIMING} for row in rows],
         },
     )
@@ -61,13 +61,13 @@ def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batc
     if saved.rng.keys() != net.rng_state().keys():
         raise CheckpointError(f"{path} has generators for {sorted(saved.rng)}, this net for others")
     try:
-        progress = Progress.from_json(saved.progress)
+        position = Position.from_json(saved.position)
         timing = saved.timing["rows"]
         rows = [{**row, **clock} for row, clock in zip(saved.rows, timing, strict=True)]
-        progress.seconds = float(saved.timing["seconds"])
+        position.seconds = float(saved.timing["seconds"])
     except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is corrupt: {error}") from error
-    _check_data(path, progress, saved.loaders, train)
+    _check_data(path, position, saved.loaders, train)
     _warn_of_changes(saved, trainer)
 
     for batches, state in ((train, saved.loaders["train"]), (valid, saved.loaders["valid"])):
@@ -78,9 +78,9 @@ def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batc
         raise CheckpointError(f"{path}: {error}") from error
     net.load_state_dict(saved.weights)
     net.set_rng_state(saved.rng)
-    trainer.progress, trainer.best_state = progress, saved.best
+    trainer.position, trainer.best_state = position, saved.best
     trainer.history.rows = [any_numbers(row) for row in rows]
-    trainer.history.best_epoch = progress.best_epoch
+    trainer.history.best_epoch = position.best_epoch
 
 
 def loader_state(batches: Any) -> dict[str, Any] | None:
@@ -101,20 +101,20 @@ def load_loader(path: checkpoint.Path, batches: Any, state: dict[str, Any] | Non
 
 
 def _check_data(
-    path: checkpoint.Path, progress: Progress, loaders: dict[str, Any], train: Batches
+    path: checkpoint.Path, position: Position, loaders: dict[str, Any], train: Batches
 ) -> None:
     """Refuse to go on in the middle of an epoch that is not the one that was left."""
-    if not progress.is_mid_epoch or progress.passed:
+    if not position.is_mid_epoch or position.passed:
         return
-    if len(train) != progress.batches:
+    if len(train) != position.batches:
         raise CheckpointError(
-            f"{path} was saved after {progress.batch} of {progress.batches} batches of an epoch, "
+            f"{path} was saved after {position.batch} of {position.batches} batches of an epoch, "
             f"but here an epoch has {len(train)}: use the same data and batch size"
         )
-    if loaders.get("train") is None or not hasattr(train, "load_state_dict"):
+    if (loaders.get("train") is None) == hasattr(train, "load_state_dict"):
         raise CheckpointError(
-            f"{path} was saved in the middle of an epoch, where only data with state_dict and "
-            f"load_state_dict can be taken up again, such as a DataLoader"
+            f"{path} was saved in the middle of an epoch, of data of another kind: one of them is "
+            f"a DataLoader and the other is not"
         )
 
 

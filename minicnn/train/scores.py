@@ -63,10 +63,17 @@ class Scores:
 
 
 @contextlib.contextmanager
-def opened(batches: Batches) -> Iterator[Iterator[tuple[Any, Any]]]:
-    """A pass over ``batches`` that is closed at the end of the block, with any thread it has."""
+def opened(batches: Batches, done: int = 0) -> Iterator[Iterator[tuple[Any, Any]]]:
+    """A pass over ``batches`` that is closed at the end of the block, with any thread it has.
+
+    With ``done``, the pass goes on after so many batches: a data loader knows where it stands, and
+    in a list, or whatever else has no ``load_state_dict``, they are passed over.
+    """
     iterator = iter(batches)
     try:
+        if not hasattr(batches, "load_state_dict"):
+            for _ in range(done):
+                next(iterator, None)
         yield iterator
     finally:
         close = getattr(iterator, "close", None)

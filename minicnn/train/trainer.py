@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,9 +20,9 @@ from ..optim import Optimizer, clip_grad_norm
 from . import resume as resuming
 from .bar import Bar, is_wanted
 from .callbacks import Callback
-from .diagnosis import Rewind, find_not_finite, in_state
+from .diagnosis import Rewind, find_not_finite, in_state, rough_norm
 from .interrupt import Interrupt, Interrupted
-from .progress import Progress
+from .position import Position
 from .scores import Batches, Scores, evaluate, opened
 
 
@@ -50,7 +51,7 @@ class Trainer:
     Attributes:
         history: What was recorded; see `History`.
         best_state: The state dict of the best epoch; `restore_best` puts it into the net.
-        progress: Where training stands; see `Progress`.
+        position: Where training stands; see `Position`.
         last_loss: The loss of the last step.
 
     Raises:
@@ -82,9 +83,9 @@ class Trainer:
         self.loss = loss
         self.optimizer = optimizer
         self.schedule = schedule
-        self.clip_norm = (
-            math.inf if clip_norm is None else finite_float(clip_norm, "clip_norm", above=0)
-        )
+        self.clip_norm = clip_norm
+        if clip_norm is not None:
+            self.clip_norm = finite_float(clip_norm, "clip_norm", above=0)
         self.patience = None if patience is None else positive_int(patience, "patience")
         self.callbacks = list(callbacks)
         self.checkpoint = checkpoint
@@ -95,7 +96,7 @@ class Trainer:
         self.meta = meta
         self.history = History()
         self.best_state: dict[str, npt.NDArray[Any]] | None = None
-        self.progress = Progress()
+        self.position = Position()
         self.last_loss = math.nan
         self._shown = is_wanted(progress)
         self._stop_asked = False
@@ -108,12 +109,12 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """The number of epochs that are done."""
-        return self.progress.epoch
+        return self.position.epoch
 
     @property
     def step(self) -> int:
         """The number of optimizer steps that are done."""
-        return self.progress.step
+        return self.position.step
 
     def stop(self) -> None:
         """End training after the step at hand; from ``on_epoch_end``, after the epoch."""
@@ -156,6 +157,7 @@ class Trainer:
             The history of the run, from its first epoch.
 
         Raises:
+            FileNotFoundError: a file is to be saved in a folder that does not exist.
             NonFiniteError: a loss, a gradient or a weight is NaN or infinite. The message names
                 the epoch, the step, and where it arose; the last checkpoint is left as it was.
             CheckpointError: ``resume`` is damaged or does not fit.
@@ -164,6 +166,7 @@ class Trainer:
         epochs = positive_int(epochs, "epochs")
         if len(train) == 0:
             raise ValueError("train must have at least one batch, got none")
+        self._check_files()
         self._train, self._valid = train, valid
         layers = list(self.net.named_layers().values())
         modes = [layer.training for layer in layers]
@@ -171,7 +174,7 @@ class Trainer:
         try:
             # What is not finite is reported by an error that says where, not by NumPy's warnings.
             with Interrupt() as self._interrupt, np.errstate(all="ignore"):
-                self._run(self.progress.start + epochs)
+                self._run(self.position.start + epochs)
         finally:
             for layer, mode in zip(layers, modes, strict=True):
                 layer.training = mode
@@ -181,15 +184,15 @@ class Trainer:
 
     def _train_pass(self, bar: Bar) -> None:
         """One pass over the data, or what is left of it. This is the training loop."""
-        here, rewind = self.progress, Rewind(self.net)
-        with opened(self._train) as batches:
+        here, rewind = self.position, Rewind(self.net)
+        with opened(self._train, here.batch) as batches:
             for x, targets in batches:
                 rewind.mark()
                 outputs = self.net.forward(x)
                 self.last_loss = self.loss(outputs, targets)
                 self.optimizer.zero_grad()
                 self.net.backward(self.loss.backward(), need_dx=False)
-                norm = clip_grad_norm(self.optimizer.params, self.clip_norm)
+                norm = self._clip()
                 if not math.isfinite(self.last_loss + norm):
                     self._refuse(find_not_finite(self.net, self.loss, x, targets, rewind))
                 if self.schedule is not None:
@@ -205,7 +208,7 @@ class Trainer:
 
     def _begin(self, resume: checkpoints.Path | None) -> None:
         """Set up for a new fit: go on from a checkpoint, from a fit that was left, or afresh."""
-        here = self.progress
+        here = self.position
         left, self._left = self._left, None
         if resume is not None:
             resuming.restore(self, resume, self._train, self._valid)
@@ -215,7 +218,7 @@ class Trainer:
         else:
             here.begin_epoch()
             here.start, here.stale = here.epoch, 0
-        self.progress.batches = len(self._train)
+        self.position.batches = len(self._train)
         self.history.stopped = None
         self._stop_asked = False
 
@@ -225,14 +228,13 @@ class Trainer:
         while (reason := self._reason_to_end(target)) is None:
             self._run_epoch(target)
         self.history.stopped = reason
-        if self.progress.is_mid_epoch:
-            state = resuming.loader_state(self._train)
-            self._left = None if state is None else (self._train, state)
+        if self.position.is_mid_epoch:
+            self._left = self._train, resuming.loader_state(self._train)
             self._save()
         self._call("on_train_end")
 
     def _reason_to_end(self, target: int) -> str | None:
-        here = self.progress
+        here = self.position
         if self._interrupt.signum is not None:
             return "interrupt"
         if self._stop_asked:
@@ -247,7 +249,7 @@ class Trainer:
 
     def _run_epoch(self, target: int) -> None:
         """One epoch: a pass, validation, the records; or less, if it is to stop before its end."""
-        here = self.progress
+        here = self.position
         title = f"epoch {here.epoch + 1}/{target}"
         with Bar(self._shown, title, here.batches, here.batch) as bar:
             if not here.passed:
@@ -278,8 +280,14 @@ class Trainer:
         resuming.load_loader("valid", valid, state)
         return None
 
+    def _clip(self) -> float:
+        """Shorten the gradients, if it is asked for; not finite if one of them is not."""
+        if self.clip_norm is None:
+            return rough_norm(self.optimizer.params)
+        return clip_grad_norm(self.optimizer.params, self.clip_norm)
+
     def _after_step(self, bar: Bar) -> None:
-        here, now = self.progress, time.perf_counter()
+        here, now = self.position, time.perf_counter()
         here.seconds += now - self._clock
         self._clock = now
         bar.step(here.scores, here.seconds)
@@ -295,7 +303,7 @@ class Trainer:
     # --- records ---------------------------------------------------------------------------------
 
     def _row(self, valid: Scores | None) -> Row:
-        here = self.progress
+        here = self.position
         return {
             "epoch": here.epoch + 1,
             "step": here.step,
@@ -310,7 +318,7 @@ class Trainer:
 
     def _rank(self, row: Row) -> None:
         """Keep the net if it is the best so far."""
-        here = self.progress
+        here = self.position
         if row["valid_accuracy"] is not None:
             score = row["valid_accuracy"]
         else:
@@ -331,6 +339,15 @@ class Trainer:
             training = resuming.collect(self, self._train, self._valid)
             checkpoints.save_training(self.checkpoint, training, meta=self.meta)
 
+    def _check_files(self) -> None:
+        """Refuse at once what would be found out when the first epoch is to be saved."""
+        for path in (self.checkpoint, self.best):
+            if path is not None:
+                folder = Path(path).parent
+                if not folder.is_dir():
+                    raise FileNotFoundError(f"cannot save {path}: there is no folder {folder}")
+                checkpoints.check_savable(self.net, self.meta)
+
     def _check_weights(self) -> None:
         fault = in_state(self.net)
         if fault is not None:
@@ -339,7 +356,7 @@ class Trainer:
     # --- words -----------------------------------------------------------------------------------
 
     def _refuse(self, found: str) -> NoReturn:
-        here = self.progress
+        here = self.position
         kept = f" {self.checkpoint} is as it was last saved." if self.checkpoint else ""
         raise NonFiniteError(
             f"training stopped in epoch {here.epoch + 1}, at step {here.batch + 1} of "
@@ -349,7 +366,7 @@ class Trainer:
         )
 
     def _farewell(self) -> str:
-        here = self.progress
+        here = self.position
         if here.is_mid_epoch:
             place = f"in epoch {here.epoch + 1}, after {here.batch} of {here.batches} batches"
         else:

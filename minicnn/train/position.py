@@ -11,7 +11,7 @@ from .scores import Scores
 
 
 @dataclass
-class Progress:
+class Position:
     """Everything that the trainer itself counts.
 
     Attributes:
@@ -62,7 +62,7 @@ class Progress:
         return numbers
 
     @classmethod
-    def from_json(cls, numbers: Mapping[str, Any]) -> Progress:
+    def from_json(cls, numbers: Mapping[str, Any]) -> Position:
         """What `to_json` gave.
 
         Raises:
@@ -70,5 +70,5 @@ class Progress:
         """
         names = set(asdict(cls())) - {"seconds"}
         if numbers.keys() != names:
-            raise TypeError(f"progress has the entries {sorted(numbers)}, not {sorted(names)}")
+            raise TypeError(f"position has the entries {sorted(numbers)}, not {sorted(names)}")
         return cls(**{**numbers, "scores": Scores(**numbers["scores"])})
