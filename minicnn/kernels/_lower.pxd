@@ -29,7 +29,8 @@
 # s > 1 sorts the rows of a plane by their remainder, so that oh and oh + 1 stay neighbours.
 
 from cython cimport floating
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, labs, malloc
+from libc.string cimport memcpy, memset
 
 from minicnn.kernels._tile cimport COLS, tile_rows
 
@@ -40,6 +41,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     BLOCK_TAPS = 160        # taps in one pass: their COLS-wide strips of source stay in L1
+    MOST_SHIFT = 2          # columns by which a shifted plane is worth copying
     PLANE_BUDGET = 49152    # numbers of lowered planes in one pass: they stay in L2
 
 
@@ -61,6 +63,11 @@ cdef struct Walk:
     Py_ssize_t* table                      # owns the tables below
     Py_ssize_t* row0                       # [taps_h] source row of tap i for oh = 0
     Py_ssize_t* col0                       # [taps_w] source column of tap j for ow = 0
+    Py_ssize_t* first                      # [taps_w] columns first ... last - 1 of plane j lie
+    Py_ssize_t* last                       # [taps_w] inside the source, the others are zero
+    Py_ssize_t* turn                       # [taps_w] order in which planes are made
+    Py_ssize_t* twin                       # [taps_w] plane j is plane twin[j] shifted
+    Py_ssize_t* shift                      # [taps_w] by so many columns, or 0: from the source
     Py_ssize_t* line                       # [taps_h] line of tap i for oh = 0
     Py_ssize_t* line_row                   # [lines] source row of line l in the band at row 0
     Py_ssize_t* off                        # [block * taps_h * taps_w]
@@ -119,22 +126,50 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
 
     size = clip(g.taps_h, 1, g.row_step) * (g.band + span)
     g.table = <Py_ssize_t*> malloc(
-        (2 * g.taps_h + g.taps_w + size + 2 * g.block * taps + 1) * sizeof(Py_ssize_t))
+        (2 * g.taps_h + 6 * g.taps_w + size + 2 * g.block * taps + 1) * sizeof(Py_ssize_t))
     if g.table == NULL:
         return False
     g.row0 = g.table
     g.line = g.row0 + g.taps_h
     g.col0 = g.line + g.taps_h
-    g.line_row = g.col0 + g.taps_w
+    g.first = g.col0 + g.taps_w
+    g.last = g.first + g.taps_w
+    g.turn = g.last + g.taps_w
+    g.twin = g.turn + g.taps_w
+    g.shift = g.twin + g.taps_w
+    g.line_row = g.shift + g.taps_w
     g.off = g.line_row + size
     g.ramp = g.off + g.block * taps
     for i in range(g.taps_h):
         g.row0[i] = row0[i]
     for i in range(g.taps_w):
         g.col0[i] = col0[i]
+    _order_columns(g)
     _number_lines(g)
     _number_taps(g)
     return True
+
+
+cdef inline void _order_columns(Walk* g) noexcept nogil:
+    """Which columns of a lowered plane exist; which plane is copied from the source, and which
+    ones are that one, or another before them, but for a shift of a column or two."""
+    cdef Py_ssize_t j, t, s, shift, base = 0
+    for j in range(g.taps_w):
+        g.first[j] = divide_up(-g.col0[j], g.col_step) if g.col0[j] < 0 else 0
+        g.first[j] = clip(g.first[j], 0, g.cols)
+        g.last[j] = divide_up(g.width - g.col0[j], g.col_step) if g.width > g.col0[j] else 0
+        g.last[j] = clip(g.last[j], g.first[j], g.cols)
+        if g.last[j] - g.first[j] > g.last[base] - g.first[base]:
+            base = j
+    for t in range(g.taps_w):
+        j = base + t if base + t < g.taps_w else g.taps_w - 1 - t
+        g.turn[t] = g.twin[j] = j
+        g.shift[j] = 0
+        for s in range(t):
+            shift = g.col0[j] - g.col0[g.turn[s]]
+            if shift % g.col_step == 0 and labs(shift // g.col_step) < clip(
+                    g.cols, 0, labs(g.shift[j]) if g.shift[j] else MOST_SHIFT + 1):
+                g.twin[j], g.shift[j] = g.turn[s], shift // g.col_step
 
 
 cdef inline void _number_lines(Walk* g) noexcept nogil:
@@ -175,41 +210,69 @@ cdef inline void _number_taps(Walk* g) noexcept nogil:
 cdef inline void lower(const Walk* g, const floating* source, Py_ssize_t channels,
                        Py_ssize_t band_row, floating* planes) noexcept nogil:
     """Copy `channels` source planes into lowered planes for the band that starts at band_row."""
-    cdef Py_ssize_t c, j, l, h, first, last
-    cdef const floating* row
+    cdef Py_ssize_t c, t, j, size = g.lines * g.cols
     for c in range(channels):
-        for j in range(g.taps_w):
-            first = divide_up(-g.col0[j], g.col_step) if g.col0[j] < 0 else 0
-            first = clip(first, 0, g.cols)
-            last = divide_up(g.width - g.col0[j], g.col_step) if g.width > g.col0[j] else 0
-            last = clip(last, first, g.cols)
-            for l in range(g.lines):
-                h = g.line_row[l] + band_row * g.row_step
-                if 0 <= h < g.height:
-                    row = source + (c * g.height + h) * g.width + g.col0[j]
-                    _copy_row(row, planes, first, last, g.cols, g.col_step)
-                else:
-                    _copy_row(source, planes, 0, 0, g.cols, 1)
-                planes += g.cols
+        for t in range(g.taps_w):
+            j = g.turn[t]
+            if g.shift[j] == 0:
+                _copy_plane(g, source, j, band_row, planes + j * size)
+            else:
+                _shift_plane(g, source, j, band_row, planes + g.twin[j] * size,
+                             planes + j * size)
+        planes += g.taps_w * size
+        source += g.height * g.width
 
 
-cdef inline void _copy_row(const floating* row, floating* line, Py_ssize_t first,
-                           Py_ssize_t last, Py_ssize_t cols, Py_ssize_t step) noexcept nogil:
-    """line[u] = row[u * step] for first <= u < last, and zero elsewhere."""
+cdef inline void _copy_plane(const Walk* g, const floating* source, Py_ssize_t j,
+                             Py_ssize_t band_row, floating* plane) noexcept nogil:
+    """plane[l, u] = source[row of l, col0[j] + u * col_step], or zero outside the source."""
+    cdef Py_ssize_t first = g.first[j], count = g.last[j] - g.first[j], l, h
+    cdef Py_ssize_t at = g.col0[j] + first * g.col_step
+    if count < g.cols:
+        memset(plane, 0, g.lines * g.cols * sizeof(floating))
+    for l in range(g.lines):
+        h = g.line_row[l] + band_row * g.row_step
+        if 0 <= h < g.height:
+            _copy_row(source + h * g.width + at, plane + first, count, g.col_step)
+        elif count == g.cols:
+            memset(plane, 0, g.cols * sizeof(floating))
+        plane += g.cols
+
+
+cdef inline void _copy_row(const floating* row, floating* line, Py_ssize_t count,
+                           Py_ssize_t step) noexcept nogil:
     cdef Py_ssize_t u
-    for u in range(first):
-        line[u] = 0
     if step == 1:
-        for u in range(first, last):
-            line[u] = row[u]
+        memcpy(line, row, count * sizeof(floating))
     elif step == 2:
-        for u in range(first, last):
+        for u in range(count):
             line[u] = row[2 * u]
     else:
-        for u in range(first, last):
+        for u in range(count):
             line[u] = row[step * u]
-    for u in range(last, cols):
-        line[u] = 0
+
+
+cdef inline void _shift_plane(const Walk* g, const floating* source, Py_ssize_t j,
+                              Py_ssize_t band_row, const floating* twin,
+                              floating* plane) noexcept nogil:
+    """The same from the plane of another tap, `shift` columns away: one long copy, then the
+    columns that came in from the rows above or below are put right."""
+    cdef Py_ssize_t shift = g.shift[j], size = g.lines * g.cols
+    cdef Py_ssize_t begin = 0, end = -shift, l, h, u, w
+    if shift > 0:
+        memcpy(plane, twin + shift, (size - shift) * sizeof(floating))
+        begin, end = g.cols - shift, g.cols
+    else:
+        memcpy(plane - shift, twin, (size + shift) * sizeof(floating))
+    for u in range(begin, end):
+        w = g.col0[j] + u * g.col_step
+        if u < g.first[j] or u >= g.last[j]:
+            for l in range(g.lines):
+                plane[l * g.cols + u] = 0
+        else:
+            for l in range(g.lines):
+                h = g.line_row[l] + band_row * g.row_step
+                plane[l * g.cols + u] = source[h * g.width + w] if 0 <= h < g.height else 0
 
 
 cdef inline void pack_weights(const Walk* g, const floating* weight, Py_ssize_t output_stride,

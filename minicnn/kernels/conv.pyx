@@ -260,6 +260,8 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
                                   row_tap, row0)
             g.taps_w = phase_taps(w, s.kernel_w, s.stride_w, s.padding_w, s.dilation_w,
                                   col_tap, col0)
+            if g.taps_h == 0 or g.taps_w == 0:             # no tap reaches this phase: dx = 0
+                g.taps_h = g.taps_w = 0
             for i in range(g.taps_h):
                 for j in range(g.taps_w):
                     tap[i * g.taps_w + j] = row_tap[i] * s.kernel_w + col_tap[j]
