@@ -36,7 +36,7 @@ class Bar:
                 desc=title,
                 total=total,
                 initial=done,
-                bar_format="{desc} |{bar:6}| {elapsed}<{remaining}{postfix}",
+                bar_format="{desc} |{bar}| {elapsed}<{remaining}{postfix}",
             )
 
     def __enter__(self) -> Bar:
@@ -58,7 +58,7 @@ class Bar:
         if valid is not None:
             text += f", valid {_result(valid)}"
         if self._tqdm is not None:
-            self._tqdm.bar_format = "{desc} |{bar:6}| {elapsed}{postfix}"
+            self._tqdm.bar_format = "{desc} |{bar}| {elapsed}{postfix}"
             self._tqdm.set_postfix_str(text, refresh=True)
         elif self._shown:
             print(f"{self._title}: {text}", file=sys.stderr, flush=True)
