@@ -70,7 +70,10 @@ def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batc
     _check_data(path, position, saved.loaders, train)
     _warn_of_changes(saved, trainer)
 
-    for batches, state in ((train, saved.loaders["train"]), (valid, saved.loaders["valid"])):
+    for batches, state in (
+        (train, saved.loaders.get("train")),
+        (valid, saved.loaders.get("valid")),
+    ):
         load_loader(path, batches, state)
     try:
         trainer.optimizer.load_state_dict(saved.optimizer_state)
