@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import ModuleType
 
 FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm")
@@ -113,6 +114,12 @@ def _merge(level: str) -> ModuleType:
             if callable(value) and not name.startswith("_"):
                 setattr(engine, name, value)
     return engine
+
+
+def is_built(level: str) -> bool:
+    """Whether all compiled modules of a level exist; they are not loaded."""
+    names = (f"{__package__}._{level}.{family}" for family in FAMILIES)
+    return all(find_spec(name) is not None for name in names)
 
 
 def _why(level: str, cpu: str, missing: list[str], environ: Mapping[str, str]) -> str:
