@@ -168,10 +168,3 @@ cdef inline void dot_tile(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piec
         _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 3)
     else:
         _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 2)
-
-
-cdef inline int threads_for(Py_ssize_t work, int threads) noexcept nogil:
-    """Threads worth starting for `work` multiply-adds: at least 200,000 (some 5 us) for each."""
-    if work // 200000 < threads:
-        threads = <int> (work // 200000)
-    return threads if threads > 1 else 1

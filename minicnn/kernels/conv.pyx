@@ -27,10 +27,12 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from minicnn.kernels._dots cimport dots, gather_rows
+from minicnn.kernels._lanes cimport sum_shifted
 from minicnn.kernels._lower cimport (
     Walk, clip, divide_up, free_walk, lower, pack_weights, pass_count, plan_walk, remainder,
 )
-from minicnn.kernels._tile cimport COLS, LANES, round_up, threads_for
+from minicnn.kernels._threads cimport worth
+from minicnn.kernels._tile cimport COLS, LANES, round_up
 from minicnn.kernels._walk cimport walk_pass, walk_scratch
 
 
@@ -60,14 +62,15 @@ cdef Shape shape_of(const Py_ssize_t* x, const Py_ssize_t* weight, const Py_ssiz
     s.stride_h, s.stride_w = stride
     s.padding_h, s.padding_w = padding
     s.dilation_h, s.dilation_w = dilation
-    s.threads = threads_for(s.batch * groups * s.outputs * s.out_height * s.out_width
-                            * s.channels * s.kernel_h * s.kernel_w, threads)
+    s.threads = worth(s.batch * groups * s.outputs * s.out_height * s.out_width
+                      * s.channels * s.kernel_h * s.kernel_w, THREAD_WORK, threads)
     return s
 
 
 cdef enum:
     WEIGHT_ITEMS = 8        # parts into which a weight gradient is cut, for threads to share
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
+    THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
 
 cdef inline void* aligned(void* block) noexcept nogil:
@@ -388,22 +391,12 @@ cdef void weight_numbered(const Walk* g, const Shape* s, Py_ssize_t item, Py_ssi
 
 cdef void bias_channel(const floating* dy, Py_ssize_t batch, Py_ssize_t picture,
                        Py_ssize_t plane, floating* dbias, bint accumulate) noexcept nogil:
-    """dbias[r] = sum_b,n dy[b, r, n], in double precision, in 32 interleaved sums."""
-    cdef double acc[32]
-    cdef double total = 0
-    cdef Py_ssize_t b, n, l
-    for l in range(32):
-        acc[l] = 0
+    """dbias[r] = sum_b,n dy[b, r, n], planes added up in double precision."""
+    cdef double total = dbias[0] if accumulate else 0
+    cdef Py_ssize_t b
     for b in range(batch):
-        for n in range(plane // 32):
-            for l in range(32):
-                acc[l] += dy[n * 32 + l]
-        for n in range(plane // 32 * 32, plane):
-            total += dy[n]
-        dy += picture
-    for l in range(32):
-        total += acc[l]
-    dbias[0] = <floating> (dbias[0] + total) if accumulate else <floating> total
+        total += sum_shifted(dy + b * picture, plane, 0)
+    dbias[0] = <floating> total
 
 
 def conv2d_forward(const floating[:, :, :, ::1] x not None,
@@ -487,7 +480,7 @@ def conv2d_backward_bias(const floating[:, :, :, ::1] dy not None,
     dbias OUT (OC,): overwritten, or added to when accumulate is true
     """
     cdef Py_ssize_t plane = dy.shape[2] * dy.shape[3], picture = dy.shape[1] * plane, r
-    cdef int threads = threads_for(dy.shape[0] * picture, num_threads)
+    cdef int threads = worth(dy.size, THREAD_WORK, num_threads)
     if dy.size == 0:
         if not accumulate:
             dbias[:] = 0

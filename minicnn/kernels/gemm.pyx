@@ -32,7 +32,8 @@ from libc.string cimport memset
 
 from minicnn.kernels._dots cimport dots, gather_rows
 from minicnn.kernels._lower cimport Walk, clip, divide_up
-from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, round_up, threads_for, tile_rows
+from minicnn.kernels._threads cimport worth
+from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, round_up, tile_rows
 from minicnn.kernels._walk cimport strip
 
 
@@ -42,6 +43,7 @@ cdef enum:
     B_DOTS = 63
     K_WALK = 192        # k of one panel: it fills half of L1
     M_WALK = 96         # rows of out in one item, at least
+    THREAD_WORK = 200000        # multiply-adds for which a thread is worth waking: some 5 us
 
 
 cdef struct Sizes:
@@ -193,7 +195,7 @@ def matmul(const floating[:, ::1] a not None, const floating[:, ::1] b not None,
     s.m, s.n = out.shape[0], out.shape[1]
     s.k = a.shape[0] if transpose_a else a.shape[1]
     s.transpose_a, s.transpose_b, s.accumulate = transpose_a, transpose_b, accumulate
-    s.threads = threads_for(s.m * s.n * s.k, num_threads)
+    s.threads = worth(s.m * s.n * s.k, THREAD_WORK, num_threads)
     if out.size == 0:
         return
     if s.k == 0:
