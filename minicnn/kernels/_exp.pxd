@@ -32,8 +32,8 @@ cdef inline floating exp_negative(floating x) noexcept nogil:
         return exp(x)
     else:
         c = x
-        if c < -87.3:
-            c = -87.3
+        if c < <float> -87.3:
+            c = <float> -87.3
         n = (c * <float> 1.44269504088896341 + <float> 12582912.0) - <float> 12582912.0
         r = c - n * <float> 0.693359375
         r = r + n * <float> 2.12194440e-4
@@ -45,6 +45,6 @@ cdef inline floating exp_negative(floating x) noexcept nogil:
         p = p * r + <float> 5.0000001201e-1
         p = p * r * r + r + <float> 1.0
         p = p * power_of_two(<int32_t> n)
-        if x < -87.3:
+        if x < <float> -87.3:
             p = 0
         return p

@@ -21,7 +21,7 @@ from cython cimport floating
 from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from minicnn.kernels._lanes cimport sum_shifted
 from minicnn.kernels._threads cimport worth
@@ -144,14 +144,28 @@ cdef inline void _row(const floating* x, const Pool* g, Py_ssize_t i, Py_ssize_t
                 _compare(x + w, g.SW, <int32_t> w, best + low, winner + low, high - low)
 
 
+cdef inline void _slow_windows(const floating* x, const Pool* g, Py_ssize_t i, Py_ssize_t j0,
+                               Py_ssize_t n, bint nan, floating* best,
+                               int32_t* winner) noexcept nogil:
+    """Do again what the fast loops cannot know: windows with a NaN, windows of nothing but -inf."""
+    cdef Py_ssize_t j
+    cdef int32_t lowest = 0
+    for j in range(n):
+        lowest = winner[j] if winner[j] < lowest else lowest
+    if nan or lowest < 0:
+        for j in range(n):
+            if nan or winner[j] < 0:
+                _window(x, g, i, j0 + j, &best[j], &winner[j])
+
+
 cdef void _plane(const floating* x, floating* y, int32_t* mask, const Pool* g) noexcept nogil:
     """One plane; mask is NULL when nobody will ask for it."""
     cdef floating best[COLUMNS]
     cdef int32_t winner[COLUMNS]
     cdef bint pairs = (g.KH == 2 and g.KW == 2 and g.SH == 2 and g.SW == 2 and g.PH == 0
-                       and g.PW == 0 and g.DH == 1 and g.DW == 1)
+                       and g.PW == 0 and g.DH == 1 and g.DW == 1 and 2 * g.OW <= g.W)
     cdef bint nan
-    cdef Py_ssize_t i, j, block, j0, n, top, bottom
+    cdef Py_ssize_t i, block, j0, n, top, bottom
     for i in range(g.OH):
         top = largest(0, i * g.SH - g.PH)
         bottom = smallest(g.H, i * g.SH - g.PH + (g.KH - 1) * g.DH + 1)
@@ -159,20 +173,15 @@ cdef void _plane(const floating* x, floating* y, int32_t* mask, const Pool* g) n
         for block in range((g.OW + COLUMNS - 1) // COLUMNS):
             j0 = block * COLUMNS
             n = smallest(COLUMNS, g.OW - j0)
-            if pairs and not nan and 2 * (j0 + n) <= g.W and bottom == top + 2:
+            if pairs and not nan and bottom == top + 2:
                 _pairs(x + top * g.W + 2 * j0, x + top * g.W + g.W + 2 * j0,
                        <int32_t> (top * g.W + 2 * j0), <int32_t> g.W, best, winner, n)
-            elif not nan:
+            else:
                 _row(x, g, i, j0, n, best, winner)
-            for j in range(n):
-                # -1: all of the window is -inf; the plain loop knows where it begins
-                if nan or (winner[j] < 0):
-                    _window(x, g, i, j0 + j, &best[j], &winner[j])
-            for j in range(n):
-                y[i * g.OW + j0 + j] = best[j]
+                _slow_windows(x, g, i, j0, n, nan, best, winner)
+            memcpy(y + i * g.OW + j0, best, n * sizeof(floating))
             if mask != NULL:
-                for j in range(n):
-                    mask[i * g.OW + j0 + j] = winner[j]
+                memcpy(mask + i * g.OW + j0, winner, n * sizeof(int32_t))
 
 
 cdef Pool geometry(const Py_ssize_t* x, const Py_ssize_t* y, tuple kernel, tuple stride,
