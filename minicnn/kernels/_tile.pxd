@@ -57,18 +57,25 @@ cdef inline void _walk(const floating* x, const Py_ssize_t* off, const floating*
     cdef Py_ssize_t k, r, n
     cdef const floating* xk
     cdef floating wk
+    xk = x + off[0]
     for r in range(rows):
+        wk = w[r]
         for n in range(COLS):
-            acc[r * COLS + n] = out[r * ld + n] if start == NULL else start[r]
-    for k in range(steps):
+            acc[r * COLS + n] = wk * xk[n]
+    for k in range(1, steps):
         xk = x + off[k]
         for r in range(rows):
             wk = w[k * rows + r]
             for n in range(COLS):
                 acc[r * COLS + n] += wk * xk[n]
-    for r in range(rows):
-        for n in range(COLS):
-            out[r * ld + n] = acc[r * COLS + n]
+    if start == NULL:
+        for r in range(rows):
+            for n in range(COLS):
+                out[r * ld + n] += acc[r * COLS + n]
+    else:
+        for r in range(rows):
+            for n in range(COLS):
+                out[r * ld + n] = acc[r * COLS + n] + start[r]
 
 
 cdef inline void walk_tile(const floating* x, const Py_ssize_t* off, const floating* w,
@@ -76,7 +83,8 @@ cdef inline void walk_tile(const floating* x, const Py_ssize_t* off, const float
                            Py_ssize_t ld, Py_ssize_t rows) noexcept nogil:
     """out[r, n] = (start[r] or out[r, n]) + sum_k w[k, r] x[off[k] + n], for n < COLS.
 
-    `rows` is what `tile_rows` chose; w lies as [k][r] and out has rows `ld` apart.
+    `rows` is what `tile_rows` chose; w lies as [k][r] and out has rows `ld` apart; one step or
+    more.
     """
     if rows == ROWS:
         _walk(x, off, w, steps, start, out, ld, ROWS)
@@ -159,8 +167,8 @@ cdef inline void dot_tile(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piec
                           Py_ssize_t rows) noexcept nogil:
     """sums[i, j] = sum over pieces p and n < steps * LANES of a[i, p, n] b[j, p, n].
 
-    Row i < rows (2, 3 or DOT_A) of a starts at i * a_row, row j < DOT_B of b at b_row[j]; the pieces
-    of a row (the pictures of a batch, say) are a_piece and b_piece apart.
+    Row i < rows (2, 3 or DOT_A) of a starts at i * a_row, row j < DOT_B of b at b_row[j]; the
+    pieces of a row (the pictures of a batch, say) are a_piece and b_piece apart.
     """
     if rows == DOT_A:
         _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, DOT_A)

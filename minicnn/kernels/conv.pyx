@@ -69,6 +69,8 @@ cdef Shape shape_of(const Py_ssize_t* x, const Py_ssize_t* weight, const Py_ssiz
 
 cdef enum:
     WEIGHT_ITEMS = 8        # parts into which a weight gradient is cut, for threads to share
+    WEIGHT_LEAST = 512      # positions that such a part sums over, or more
+    FEW = 64                # positions of a plane too few to be summed where they lie
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
@@ -255,6 +257,9 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
     job.out_group = s.channels * plane
     job.out_picture = s.groups * job.out_group
     job.step_h, job.step_w = s.stride_h, s.stride_w
+    if (s.kernel_h < s.stride_h or s.kernel_w < s.stride_w
+            or s.dilation_h > 1 or s.dilation_w > 1):      # some phase may have no tap
+        memset(dx, 0, s.batch * job.out_picture * sizeof(floating))
     for h in range(clip(s.stride_h, 0, s.height)):
         for w in range(clip(s.stride_w, 0, s.width)):
             if not done:
@@ -264,7 +269,7 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
             g.taps_w = phase_taps(w, s.kernel_w, s.stride_w, s.padding_w, s.dilation_w,
                                   col_tap, col0)
             if g.taps_h == 0 or g.taps_w == 0:             # no tap reaches this phase: dx = 0
-                g.taps_h = g.taps_w = 0
+                continue
             for i in range(g.taps_h):
                 for j in range(g.taps_w):
                     tap[i * g.taps_w + j] = row_tap[i] * s.kernel_w + col_tap[j]
@@ -274,6 +279,11 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
                               dx + h * s.width + w, s.batch, s.groups, s.threads)
     free(row0)
     return done
+
+
+cdef inline Py_ssize_t rest_most(const Walk* g) noexcept nogil:
+    """Most positions of one plane that go through a panel."""
+    return clip(g.band * g.cols, LANES, FEW)
 
 
 cdef void weight_item(const Walk* g, const Shape* s, const floating* x, const floating* dy,
@@ -289,7 +299,7 @@ cdef void weight_item(const Walk* g, const Shape* s, const floating* x, const fl
     cdef Py_ssize_t band, first, p, size, rest, padded
     cdef const floating* planes
     cdef floating* x_panel = scratch + (0 if g.direct else g.pictures * g.plane)
-    cdef floating* dy_panel = x_panel + taps * round_up(g.pictures * LANES, LANES)
+    cdef floating* dy_panel = x_panel + taps * round_up(g.pictures * rest_most(g), LANES)
     for band in range(divide_up(s.out_height, g.band)):
         first = band * g.band
         size = clip(g.band, 0, s.out_height - first) * s.out_width
@@ -299,9 +309,10 @@ cdef void weight_item(const Walk* g, const Shape* s, const floating* x, const fl
         else:
             for p in range(pictures):
                 lower(g, x + p * x_picture, channels, first, scratch + p * g.plane)
-        dots(dy + first * s.out_width, plane, dy_picture, s.outputs, planes, off, 0, step, taps,
-             pictures, size // LANES, dw, s.channels * kernel, index, 0)
-        rest = size % LANES
+        if size >= FEW:
+            dots(dy + first * s.out_width, plane, dy_picture, s.outputs, planes, off, 0, step,
+                 taps, pictures, size // LANES, dw, s.channels * kernel, index, 0)
+        rest = size if size < FEW else size % LANES
         if rest:
             padded = round_up(pictures * rest, LANES)
             size -= rest
@@ -340,14 +351,14 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     cdef Py_ssize_t* off
     forward_walk(&g, s)
     chunks = clip(divide_up(WEIGHT_ITEMS, s.groups * pass_count(&g)), 1, s.batch)
-    chunk = divide_up(s.batch, chunks)
+    chunk = clip(divide_up(s.batch, chunks), divide_up(WEIGHT_LEAST, g.rows * g.cols), s.batch)
     chunks = divide_up(s.batch, chunk)
     if not plan_forward(&g, s, chunk, 1, WEIGHT_JOIN):
         return False
     passes = divide_up(g.channels, g.block)
     taps = g.block * kernel
     each = round_up((0 if g.direct else g.pictures * g.plane)
-                    + (taps + s.outputs) * g.pictures * LANES + LANES, 16)
+                    + (taps + s.outputs) * round_up(g.pictures * rest_most(&g), LANES), 16)
     memory = malloc((s.threads * each + chunks * s.groups * weights + 32) * sizeof(floating)
                     + 2 * taps * sizeof(Py_ssize_t) + 64)
     if memory == NULL:
