@@ -42,6 +42,7 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "nonecheck": DEBUG,
     "binding": True,  # functions that `inspect.signature`, and so stubtest, can read
+    "autotestdict": False,  # no __test__ in every module for doctests that there are not
 }
 
 # For each level the flags to try, best first: gcc before 11 and clang before 12 know processors
@@ -104,8 +105,6 @@ def extensions() -> list[Extension]:
     ]
     for level in levels():
         for family in FAMILIES:
-            if not os.path.exists(f"minicnn/kernels/{family}.pyx"):
-                continue
             optional = level in ("v3", "v4") and "MINICNN_LEVELS" not in os.environ
             found.append(
                 Extension(
@@ -136,21 +135,29 @@ class BuildKernels(build_ext):
 
     def translate(self) -> None:
         """Write the C files, each level's into its own folder: the module names differ."""
-        root = "build/cython-debug" if DEBUG else "build/cython"
+        root = Path("build", "cython-debug" if DEBUG else "cython")
         # Worker processes only where they start by fork, which does not run this file again.
         workers = (os.cpu_count() or 1) if sys.platform.startswith("linux") else 0
         for level in dict.fromkeys(level_of(ext) for ext in self.extensions):
             own = [ext for ext in self.extensions if level_of(ext) == level]
+            folder = root / level
             # Without it the shared module would call itself by its last name alone.
             named = {"module_name": SHARED} if own[0].name == SHARED else {}
-            translated = cythonize(  # type: ignore[no-untyped-call]
-                [Extension(ext.name, list(ext.sources)) for ext in own],
-                build_dir=f"{root}/{level}",
-                compiler_directives=DIRECTIVES,
-                shared_utility_qualified_name=SHARED,
-                nthreads=workers if len(own) > 1 else 0,
-                **named,
-            )
+            stamp = folder / "directives"
+            stale = self.changed(stamp, repr(sorted(DIRECTIVES.items())))
+            try:
+                translated = cythonize(  # type: ignore[no-untyped-call]
+                    [Extension(ext.name, list(ext.sources)) for ext in own],
+                    build_dir=str(folder),
+                    compiler_directives=DIRECTIVES,
+                    shared_utility_qualified_name=SHARED,
+                    nthreads=workers if len(own) > 1 else 0,
+                    force=stale or None,
+                    **named,
+                )
+            except BaseException:
+                stamp.unlink()  # what was not translated is still stale
+                raise
             sources = {ext.name: ext.sources for ext in translated}
             for ext in own:
                 ext.sources = sources[ext.name]
@@ -225,18 +232,24 @@ class BuildKernels(build_ext):
     def stamp(self, ext: Extension) -> str:
         """A file that is newer than the module when the flags have changed since it was built."""
         path = Path("build", "flags", ext.name)
-        text = repr((self.compiler.compiler_type, ext.extra_compile_args, ext.extra_link_args))
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        flags = (self.compiler.compiler_type, ext.extra_compile_args, ext.extra_link_args)
+        self.changed(path, repr(flags))
         return str(path)
+
+    def changed(self, path: Path, text: str) -> bool:
+        """Whether a file holds another text than it should, or none; afterwards it holds it."""
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return True
 
 
 def common_flags(msvc: bool, serial: bool) -> tuple[list[str], list[str]]:
     """Compiler and linker flags of all modules."""
     if msvc:
         return (["/Od", "/Zi"], ["/DEBUG"]) if DEBUG else (["/O2"], [])
-    flags = ["-O3", "-g0", "-fno-math-errno"]
+    flags = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
     if DEBUG:  # Cython's own bookkeeping of errors in parallel loops looks uninitialised to gcc
         flags = ["-O1", "-g", "-UNDEBUG", "-Wall", "-Werror", "-Wno-maybe-uninitialized"]
     flags += ["-Wno-unknown-pragmas"] if serial else []

@@ -106,10 +106,7 @@ def _merge(level: str) -> ModuleType:
     """One namespace with the functions of all families of a level."""
     engine = ModuleType(f"{__package__}._{level}", f"The compiled kernels of level {level}.")
     for family in FAMILIES:
-        try:
-            module = _import_built(f"_{level}.{family}")
-        except NotBuiltError:
-            continue  # while the families are being written
+        module = _import_built(f"_{level}.{family}")
         for name, value in vars(module).items():
             if callable(value) and not name.startswith("_"):
                 setattr(engine, name, value)
