@@ -48,7 +48,8 @@ cdef inline void _window(const floating* x, const Pool* g, Py_ssize_t i, Py_ssiz
                          floating* value, int32_t* place) noexcept nogil:
     """The largest pixel of window (i, j) and its place h W + w; padding is not looked at.
 
-    The first of equals wins, and the first NaN wins over all numbers.
+    The first of equals wins. NaN, the only value that differs from itself, wins over numbers; of
+    several the last one does, as in PyTorch. Without a pixel there is no winner: place -1.
     """
     cdef Py_ssize_t u, v, h, w, best = -1
     for u in range(g.KH):
@@ -61,12 +62,8 @@ cdef inline void _window(const floating* x, const Pool* g, Py_ssize_t i, Py_ssiz
                 continue
             if best < 0 or x[h * g.W + w] > x[best] or x[h * g.W + w] != x[h * g.W + w]:
                 best = h * g.W + w
-                if x[best] != x[best]:
-                    value[0] = x[best]
-                    place[0] = <int32_t> best
-                    return
     value[0] = x[best] if best >= 0 else -INFINITY
-    place[0] = <int32_t> largest(best, 0)
+    place[0] = <int32_t> best
 
 
 cdef inline bint _has_nan(const floating* x, Py_ssize_t n) noexcept nogil:
@@ -221,7 +218,8 @@ cdef inline void _route(const floating* dy, const int32_t* mask, floating* dx, P
     cdef Py_ssize_t n
     memset(dx, 0, inputs * sizeof(floating))
     for n in range(outputs):
-        dx[mask[n]] += dy[n]
+        if mask[n] >= 0:                # -1: a window with no pixel in it
+            dx[mask[n]] += dy[n]
 
 
 def maxpool2d_backward(const floating[:, :, :, ::1] dy not None,

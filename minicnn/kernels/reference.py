@@ -1,4 +1,4 @@
-"""The kernels in plain NumPy: the text to read, and the oracle that the compiled ones are tested on.
+"""The kernels in plain NumPy: the text to read, and the oracle for testing the compiled ones.
 
 Every function has the name and the arguments of its compiled twin. What is written is preallocated
 and filled in place; ``num_threads`` is taken and ignored. Letters: b picture, c channel, (h, w)
@@ -158,7 +158,9 @@ def maxpool2d_forward(
 ) -> None:
     """y[b,c,i,j] = the largest x of window (i,j); mask its place h·W + w in the plane.
 
-    Padding is −∞. The first of equal values wins in row-major order; the first NaN wins over all.
+    Padding is −∞. The first of equal values wins in row-major order; NaN wins over
+    numbers, the last one if there are several, as in PyTorch. A window that dilation puts into the
+    padding altogether has no winner: −∞, place −1.
     """
     H, W = x.shape[2:]
     out = y.shape[2:]
@@ -173,7 +175,7 @@ def maxpool2d_forward(
         value, place = xp[:, :, rows, columns], index[:, :, rows, columns]
         # a place of −1 is padding; the first real pixel is taken even if it is −∞ itself
         better = (place >= 0) & ((winner < 0) | (value > best))
-        better |= np.isnan(value) & ~np.isnan(best)
+        better |= np.isnan(value)
         best = np.where(better, value, best)
         winner = np.where(better, place, winner)
     y[...] = best
@@ -188,7 +190,8 @@ def maxpool2d_backward(
     B, C, H, W = dx.shape
     flat = np.zeros((B, C, H * W), dx.dtype)
     b, c = np.indices((B, C))[..., np.newaxis, np.newaxis]
-    np.add.at(flat, (b, c, mask), dy)
+    winner = mask >= 0
+    np.add.at(flat, (b, c, np.where(winner, mask, 0)), np.where(winner, dy, 0))
     dx[...] = flat.reshape(dx.shape)
 
 
@@ -301,7 +304,10 @@ def tanh_backward(dy: Array, y: Array, dx: Array, num_threads: int) -> None:
 
 
 def batchnorm2d_statistics(x: Array, mean: Array, var: Array, num_threads: int) -> None:
-    """mean[c] and var[c] (divided by N, not N − 1) of x over b, h and w."""
+    """mean[c] and var[c] (divided by N, not N − 1) of x over b, h and w; NaN for an empty batch."""
+    if not x.size:
+        mean[...] = var[...] = np.nan
+        return
     exact = x.astype(np.float64)
     mean[...] = exact.mean(axis=(0, 2, 3))
     var[...] = exact.var(axis=(0, 2, 3))

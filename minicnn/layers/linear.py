@@ -57,7 +57,7 @@ class Linear(Layer):
 
     def output_shape(self, in_shape: Shape) -> Shape:
         B, C, H, W = in_shape
-        if C * H * W != self.in_features:
+        if self.in_features != C * H * W:
             raise ShapeError(
                 f"{self.label}: x must have shape (B, {self.in_features}, 1, 1), or C·H·W = "
                 f"{self.in_features}, got {in_shape}"

@@ -41,7 +41,7 @@ class MaxPool2D(Layer):
     """Maximum over windows.
 
     The padding counts as −∞. Of equal values the first in row-major order wins; a NaN wins over all
-    numbers.
+    numbers (the last one, where a window has several, as in PyTorch).
 
     Args:
         kernel_size: KH×KW of the window, an int or an (h, w) pair, as the three that follow.
@@ -52,7 +52,8 @@ class MaxPool2D(Layer):
 
     Attributes:
         mask: After a recorded forward: int32, of the output's shape; for every output the flat
-            index h·W + w of its winner in the H×W plane it came from.
+            index h·W + w of its winner in the H×W plane it came from; −1 for a window that dilation
+            puts into the padding altogether.
 
     Raises:
         ValueError, TypeError: an argument is out of range.
@@ -126,7 +127,7 @@ def check_padding(padding: tuple[int, int], kernel_size: tuple[int, int]) -> Non
 def pooled_shape(layer: Any, in_shape: Shape, dilation: tuple[int, int]) -> Shape:
     """The output shape of a pooling layer, or a ShapeError that names it."""
     B, C, H, W = in_shape
-    if H * W > np.iinfo(np.int32).max:
+    if np.iinfo(np.int32).max < H * W:
         raise ShapeError(
             f"{layer.label}: a plane of x must have fewer than 2³¹ pixels, got {H}×{W}"
         )

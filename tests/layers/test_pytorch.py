@@ -1,4 +1,4 @@
-"""Whole nets against PyTorch with the same weights: outputs, all gradients, state dicts both ways."""
+"""Whole nets against PyTorch with the same weights: outputs, gradients, state dicts both ways."""
 
 from __future__ import annotations
 
