@@ -40,7 +40,9 @@ cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MIN
 
 cdef enum:
-    BLOCK_TAPS = 160        # taps in one pass: their COLS-wide strips of source stay in L1
+    BLOCK_TAPS = 160        # taps in one pass at most: their strips of source stay in L1
+    LEAST_TAPS = 72         # taps in one pass at least, if a window of rows is to stay there
+    WINDOW_BUDGET = 2816    # numbers of such a window: a third of L1
     MOST_SHIFT = 2          # columns by which a shifted plane is worth copying
     PLANE_BUDGET = 49152    # numbers of lowered planes in one pass: they stay in L2
 
@@ -90,9 +92,18 @@ cdef inline Py_ssize_t clip(Py_ssize_t value, Py_ssize_t low, Py_ssize_t high) n
 
 
 cdef inline Py_ssize_t pass_count(const Walk* g) noexcept nogil:
-    """Blocks of channels, as few as keep to BLOCK_TAPS."""
-    cdef Py_ssize_t taps = g.taps_h * g.taps_w
-    return divide_up(g.channels, clip(BLOCK_TAPS // (taps if taps else 1), 1, g.channels))
+    """Passes over blocks of source channels, as few as the cache allows.
+
+    A strip reads COLS numbers of every tap. The next strip finds all but the last row of them
+    in L1 if what lies between the taps of a plane stays there too, the window; where rows are
+    too long for that, only the strip itself has to.
+    """
+    cdef Py_ssize_t phases = clip(g.row_step, 1, g.taps_h), most = BLOCK_TAPS
+    cdef Py_ssize_t taps = clip(g.taps_h * g.taps_w, 1, PY_SSIZE_T_MAX)
+    cdef Py_ssize_t window = g.taps_w * ((g.taps_h - phases) * g.cols + phases * COLS)
+    if WINDOW_BUDGET // (window + 1) * taps >= LEAST_TAPS:
+        most = clip(WINDOW_BUDGET // (window + 1) * taps, 1, BLOCK_TAPS)
+    return divide_up(g.channels, clip(most // taps, 1, g.channels))
 
 
 cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* col0,

@@ -27,7 +27,6 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from minicnn.kernels._dots cimport dots, gather_rows
-from minicnn.kernels._lanes cimport sum_shifted
 from minicnn.kernels._lower cimport (
     Walk, clip, divide_up, free_walk, lower, pack_weights, pass_count, plan_walk, remainder,
 )
@@ -72,6 +71,7 @@ cdef enum:
     WEIGHT_LEAST = 512      # positions that such a part sums over, or more
     FEW = 64                # positions of a plane too few to be summed where they lie
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
+    SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
 
@@ -402,11 +402,21 @@ cdef void weight_numbered(const Walk* g, const Shape* s, Py_ssize_t item, Py_ssi
 
 cdef void bias_channel(const floating* dy, Py_ssize_t batch, Py_ssize_t picture,
                        Py_ssize_t plane, floating* dbias, bint accumulate) noexcept nogil:
-    """dbias[r] = sum_b,n dy[b, r, n], planes added up in double precision."""
+    """dbias[r] = sum_b,n dy[b, r, n], in double precision, as SUMS sums side by side."""
+    cdef double acc[SUMS]
     cdef double total = dbias[0] if accumulate else 0
-    cdef Py_ssize_t b
+    cdef Py_ssize_t b, n, l
+    for l in range(SUMS):
+        acc[l] = 0
     for b in range(batch):
-        total += sum_shifted(dy + b * picture, plane, 0)
+        for n in range(plane // SUMS):
+            for l in range(SUMS):
+                acc[l] += dy[n * SUMS + l]
+        for n in range(plane // SUMS * SUMS, plane):
+            total += dy[n]
+        dy += picture
+    for l in range(SUMS):
+        total += acc[l]
     dbias[0] = <floating> total
 
 
