@@ -178,12 +178,11 @@ def save_figure(ax_or_figure: Axes | Figure, path: str | os.PathLike[str], dpi: 
     import matplotlib
     from matplotlib.figure import Figure
 
-    figure = ax_or_figure
-    if not isinstance(figure, Figure):
-        owner = figure.get_figure(root=True)
-        if owner is None:
-            raise ValueError("the Axes belongs to no figure any more")
-        figure = owner
+    figure: Any = ax_or_figure
+    while figure is not None and not isinstance(figure, Figure):
+        figure = figure.figure  # of an Axes its figure or subfigure, of a subfigure the whole
+    if figure is None:
+        raise ValueError("the Axes belongs to no figure any more")
     # A date, or a random name for a clipping path, would change the file from run to run.
     metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
     with matplotlib.rc_context({"svg.hashsalt": "minicnn"}), atomic_write(path) as temporary:

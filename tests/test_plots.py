@@ -155,7 +155,7 @@ class TestConfusionMatrix:
             assert abs((cell - ink) @ lightness) > 0.4
 
     def test_counts_fit_their_cells(self) -> None:
-        for K, count in ((2, 12345), (10, 60000), (30, 999)):
+        for K, count in ((2, 12345), (10, 60000), (24, 999)):
             ax = table(np.full((K, K), count))
             ax.figure.draw_without_rendering()
             cell = ax.get_window_extent().width / K
@@ -213,6 +213,17 @@ class TestSaveFigure:
         pixels = np.asarray(image.open(path).convert("L"))
         for edge in (pixels[:3], pixels[-3:], pixels[:, :3], pixels[:, -3:]):
             assert (edge == 255).all()
+
+    def test_takes_axes_of_a_subfigure_but_not_orphans(self, tmp_path: Path) -> None:
+        from matplotlib.figure import Figure
+
+        figure: Any = Figure()
+        ax = figure.subfigures(1, 2)[0].add_subplot()
+        plots.save_figure(curves(rows(2), ax), tmp_path / "part.svg")
+        ax = figure.add_subplot()
+        ax.remove()
+        with pytest.raises(ValueError, match="belongs to no figure"):
+            plots.save_figure(ax, tmp_path / "part.svg")
 
     def test_another_suffix_or_folder_is_refused(self, tmp_path: Path) -> None:
         ax = curves(rows(2))
