@@ -16,7 +16,7 @@
 
 from cython cimport floating
 
-from minicnn.kernels._lower cimport Walk, clip, divide_up, lower
+from minicnn.kernels._lower cimport Walk, clip, lower
 from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_tile
 
 
@@ -59,24 +59,49 @@ cdef inline void _exchange(floating* stage, floating* out, Py_ssize_t ld, Py_ssi
                     out[p * out_picture + r * ld + n] = stage[r * COLS + p * wide + n]
 
 
-cdef inline void _gather(const floating* x, Py_ssize_t x_picture, const Py_ssize_t* off,
-                         Py_ssize_t taps, Py_ssize_t pieces, Py_ssize_t wide,
-                         floating* panel) noexcept nogil:
-    """panel[k, p * wide + n] = x[p][off[k] + n], and zero in the columns beyond."""
-    cdef Py_ssize_t k, p, n
+cdef inline void _gather(const floating* x, const Py_ssize_t* off, Py_ssize_t taps,
+                         Py_ssize_t wide, floating* panel) noexcept nogil:
+    """panel[k, n] = x[off[k] + n] for n < wide."""
+    cdef Py_ssize_t k, n
     for k in range(taps):
-        for p in range(pieces):
-            for n in range(wide):
-                panel[p * wide + n] = x[p * x_picture + off[k] + n]
-        for n in range(pieces * wide, COLS):
-            panel[n] = 0
-        panel += COLS
+        for n in range(wide):
+            panel[k * COLS + n] = x[off[k] + n]
 
 
 cdef inline Py_ssize_t walk_scratch(const Walk* g) noexcept nogil:
     """Numbers of scratch that walk_pass needs: lowered planes, some slack, a panel."""
-    cdef Py_ssize_t planes = 0 if g.direct else g.pictures * g.plane
-    return round_up(planes + COLS + g.block * g.taps_h * g.taps_w * COLS, 16)
+    return round_up((0 if g.direct else g.plane) + COLS
+                    + g.channels * g.taps_h * g.taps_w * COLS, 16)
+
+
+cdef inline void walk_picture(const Walk* g, const floating* source, Py_ssize_t band_row,
+                              const floating* packed, const floating* start, floating* out,
+                              Py_ssize_t ld, floating* planes, floating* panel,
+                              Py_ssize_t place) noexcept nogil:
+    """Compute all whole strips of a band of one picture. What its edge needs goes to column
+    `place` of the panel, or, where that is negative, the edge is computed at once."""
+    cdef Py_ssize_t size = clip(g.band, 0, g.rows - band_row) * g.cols, wide = size % COLS
+    cdef Py_ssize_t c0 = 0, channels, taps, n
+    cdef const floating* x
+    while c0 < g.channels:
+        channels = clip(g.block, 0, g.channels - c0)
+        taps = channels * g.taps_h * g.taps_w
+        x = planes
+        if g.direct:
+            x = source + (c0 * g.height + band_row) * g.width
+        else:
+            lower(g, source + c0 * g.height * g.width, channels, band_row, planes)
+        for n in range(size // COLS):
+            strip(g, x + n * COLS, g.off, packed, taps, start, out + n * COLS, ld, 0, 1, COLS)
+        n = size - wide
+        if wide and place < 0:             # reads up to COLS numbers behind the planes
+            strip(g, x + n, g.off, packed, taps, start, out + n, ld, 0, 1, wide)
+        elif wide:
+            _gather(x + n, g.off, taps, wide, panel + place)
+        panel += taps * COLS
+        packed += taps * round_up(g.outputs, g.tile)
+        start = NULL
+        c0 += g.block
 
 
 cdef inline void walk_pass(const Walk* g, const floating* source, Py_ssize_t source_picture,
@@ -86,42 +111,20 @@ cdef inline void walk_pass(const Walk* g, const floating* source, Py_ssize_t sou
     """Compute one band of `pictures` pictures; `out` points at its first number.
 
     packed comes from `pack_weights`; start holds the bias of every output channel, filled up
-    to whole tiles.
+    to whole tiles. The edges of the pictures are joined: there is room for all of them.
     """
-    cdef Py_ssize_t size = clip(g.band, 0, g.rows - band_row) * g.cols
-    cdef Py_ssize_t wide = size % COLS, full = size - size % COLS
-    cdef Py_ssize_t together = COLS // wide if wide else 1
-    cdef floating* panel = scratch + (0 if g.direct else g.pictures * g.plane) + COLS
-    cdef const floating* planes
-    cdef Py_ssize_t plane = source_picture if g.direct else g.plane
-    cdef Py_ssize_t q, c0, channels, taps, p, n
-    for q in range(divide_up(g.channels, g.block)):
-        c0 = q * g.block
-        channels = clip(g.block, 0, g.channels - c0)
-        taps = channels * g.taps_h * g.taps_w
-        planes = scratch
-        if g.direct:
-            planes = source + (c0 * g.height + band_row) * g.width
-        else:
-            for p in range(pictures):
-                lower(g, source + p * source_picture + c0 * g.height * g.width, channels,
-                      band_row, scratch + p * g.plane)
-        for p in range(pictures):
-            for n in range(full // COLS):
-                strip(g, planes + p * plane + n * COLS, g.off, packed, taps, start,
-                      out + p * out_picture + n * COLS, ld, 0, 1, COLS)
-        if wide:
-            p = 0
-            while p < pictures:
-                n = clip(together, 1, pictures - p)
-                if n == 1 and not g.direct:        # slack behind the planes may be read
-                    strip(g, planes + p * plane + full, g.off, packed, taps, start,
-                          out + p * out_picture + full, ld, 0, 1, wide)
-                else:
-                    _gather(planes + p * plane + full, plane, g.off, taps, n, wide, panel)
-                    strip(g, <const floating*> panel, g.ramp,
-                          packed, taps, start, out + p * out_picture + full, ld, out_picture,
-                          n, wide)
-                p += n
+    cdef Py_ssize_t size = clip(g.band, 0, g.rows - band_row) * g.cols, wide = size % COLS
+    cdef floating* panel = scratch + (0 if g.direct else g.plane) + COLS
+    cdef bint joined = wide > 0 and (g.direct or pictures > 1)
+    cdef Py_ssize_t p, c0 = 0, taps
+    for p in range(pictures):
+        walk_picture(g, source + p * source_picture, band_row, packed, start,
+                     out + p * out_picture, ld, scratch, panel, p * wide if joined else -1)
+    while joined and c0 < g.channels:
+        taps = clip(g.block, 0, g.channels - c0) * g.taps_h * g.taps_w
+        strip(g, <const floating*> panel, g.ramp, packed, taps, start, out + size - wide, ld,
+              out_picture, pictures, wide)
+        panel += taps * COLS
         packed += taps * round_up(g.outputs, g.tile)
         start = NULL
+        c0 += g.block

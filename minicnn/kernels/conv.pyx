@@ -116,9 +116,11 @@ cdef bint walk_batch(Walk* g, const Job* job, const Py_ssize_t* row0, const Py_s
     cdef floating* start
     cdef floating* packed
     cdef floating* scratch
-    if not plan_walk(g, row0, col0, batch, divide_up(2 * threads, groups) if threads > 1 else 1,
-                     g.rows * g.cols * (COLS // wide if wide else 1)):
+    items = divide_up(2 * threads, groups) if threads > 1 else 1
+    if not plan_walk(g, row0, col0, batch, items, 1):
         return False
+    if wide and g.band == g.rows:          # as many pictures as have room for their edges
+        g.pictures = clip(COLS // wide, 1, clip(batch // items, 1, batch))
     outputs = round_up(g.outputs, g.tile)
     packed_size = outputs * g.channels * g.taps_h * g.taps_w
     each = walk_scratch(g)
