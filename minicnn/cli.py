@@ -1,0 +1,283 @@
+"""The command line: ``minicnn train | evaluate | predict | summary | doctor``.
+
+Exit codes: 0 for success, 1 for a failure, 2 for wrong usage. An error is one line on standard error;
+``--debug`` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import __version__, kernels, models
+from .train.interrupt import Interrupted
+
+Action = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (wrong usage exits with 2 from within)."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    action: Action = args.action
+    try:
+        if getattr(args, "threads", None) is not None:
+            kernels.set_num_threads(args.threads)
+        code = action(args)
+        sys.stdout.flush()
+        return code
+    except Interrupted as stop:
+        return complain(args, str(stop).rstrip(".") + resume_hint(args))
+    except KeyboardInterrupt:
+        return complain(args, "interrupted")
+    except BrokenPipeError:
+        # Whoever read our output has gone (`minicnn ... | head`). Nothing is wrong, but Python
+        # would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # everything a user can do wrong ends here, as one line
+        if args.debug:
+            raise
+        return complain(args, one_line(error))
+
+
+def complain(args: argparse.Namespace, message: str) -> int:
+    """Print one line on standard error; returns the exit code of a failure."""
+    print(f"minicnn {args.command}: {message}", file=sys.stderr)
+    return 1
+
+
+def resume_hint(args: argparse.Namespace) -> str:
+    """How to go on with an interrupted training."""
+    folder = getattr(args, "folder", None)
+    return f"; go on with: minicnn train --resume {folder}" if folder else ""
+
+
+def one_line(error: Exception) -> str:
+    """An error as one line: its message, and its kind where the message alone would not do."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    message = " ".join(message.split())
+    known = (OSError, ValueError, ArithmeticError, ImportError)
+    if message and isinstance(error, known):
+        return message
+    return f"{type(error).__name__}: {message} (--debug shows where)"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="minicnn", description="Train, measure and use small convolutional networks."
+    )
+    parser.add_argument("--version", action="version", version=f"minicnn {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_train(commands)
+    add_evaluate(commands)
+    add_predict(commands)
+    add_summary(commands)
+    add_doctor(commands)
+    return parser
+
+
+def command(commands: Any, name: str, text: str, example: str, action: Action) -> Any:
+    """A command with its help, its example and the options that all of them have."""
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(action=action)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def add_train(commands: Any) -> None:
+    from .commands.sources import AUGMENTATIONS
+    from .commands.train import DEFAULTS, run
+
+    parser = command(
+        commands,
+        "train",
+        "Train a net; without options: the toy net on the embedded digits, ten epochs.",
+        "minicnn train --data photos/ --model resnet --epochs 30 --augment flip --out runs/photos",
+        run,
+    )
+
+    def option(flag: str, **settings: Any) -> None:
+        """An option of the run: absent unless given, so that --resume can tell."""
+        name = flag[2:].replace("-", "_")
+        default = DEFAULTS[name]
+        text = settings.pop("help")
+        if default not in (None, False):
+            text += f" (default: {default})"
+        group.add_argument(flag, default=argparse.SUPPRESS, help=text, **settings)
+
+    group = parser.add_argument_group("data")
+    option("--data", help="digits, mnist, fashion-mnist, or a folder with a folder for each class")
+    option("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
+    option("--download", action="store_true", help="fetch (fashion-)mnist if it is missing")
+    option("--size", type=whole(1), metavar="N", help="scale a folder's pictures to N×N")
+    option("--grayscale", action="store_true", help="take a folder's pictures as grey")
+    option("--valid", type=share, metavar="P", help="share of the training pictures to validate on")
+    option("--augment", choices=list(AUGMENTATIONS), help="vary the training pictures at random")
+    group = parser.add_argument_group("net and training")
+    option("--model", choices=list(models.MODELS), help="the net")
+    option("--epochs", type=whole(1), metavar="N", help="passes over the training pictures")
+    option("--batch-size", type=whole(1), metavar="N", help="pictures a step")
+    option("--optimizer", choices=["sgd", "adam", "adamw"], help="sgd has Nesterov momentum 0.9")
+    option("--lr", type=number(0, False), metavar="RATE", help="peak learning rate (default: 0.1 "
+           "for sgd, 0.003 for adam and adamw)")
+    option("--schedule", choices=["onecycle", "cosine", "step", "constant"],
+           help="the learning rate over the run")
+    option("--weight-decay", type=number(0), metavar="W", help="pull of the weights towards 0")
+    option("--label-smoothing", type=share, metavar="E", help="share of the target spread out")
+    option("--clip-norm", type=number(0, False), metavar="G", help="longest gradient allowed")
+    option("--patience", type=whole(1), metavar="N", help="stop after N epochs without a better one")
+    option("--seed", type=whole(0), metavar="N", help="seed of weights, shuffling and division")
+    group = parser.add_argument_group("the run")
+    group.add_argument("--out", metavar="DIR", help="new folder (default: runs/DATA-MODEL[-N])")
+    group.add_argument("--resume", metavar="RUN", help="go on with an interrupted or finished run")
+    add_threads(group)
+    group.add_argument("--quiet", action="store_true", help="no progress, only the result")
+
+
+def add_evaluate(commands: Any) -> None:
+    from .commands.use import evaluate
+
+    parser = command(
+        commands,
+        "evaluate",
+        "Measure a trained net: accuracy, loss, precision and recall.",
+        "minicnn evaluate runs/digits-toy --data mnist",
+        evaluate,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or a net file")
+    parser.add_argument("--data", help="other data than the run's own; see minicnn train")
+    parser.add_argument("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
+    parser.add_argument(
+        "--part", choices=["test", "valid", "train"], default="test", help="(default: test)"
+    )
+    add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_predict(commands: Any) -> None:
+    from .commands.use import predict
+
+    parser = command(
+        commands,
+        "predict",
+        "Say what is on pictures: files of any size and mode, dark on light or light on dark.",
+        "minicnn predict runs/digits-toy seven.png scans/*.jpg",
+        predict,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or a net file")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="picture files")
+    parser.add_argument(
+        "--invert",
+        choices=["auto", "yes", "no"],
+        default="auto",
+        help="turn dark into light; auto looks at the border of a digit (default: auto)",
+    )
+    parser.add_argument(
+        "--top", type=whole(1), default=3, metavar="K", help="classes to show (default: 3)"
+    )
+    add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, all probabilities")
+
+
+def add_summary(commands: Any) -> None:
+    from .commands.use import summary
+
+    parser = command(
+        commands,
+        "summary",
+        "Print the layers of a net with shapes, parameters, multiply-adds and memory.",
+        "minicnn summary lenet5 --input-shape 1,28,28",
+        summary,
+    )
+    parser.add_argument("net", metavar="NET", help=f"{', '.join(models.MODELS)}, a run or a file")
+    parser.add_argument(
+        "--input-shape", type=picture_shape, metavar="C,H,W", help="the pictures, such as 3,32,32"
+    )
+    parser.add_argument("--classes", type=whole(1), metavar="K", help="outputs of a named model")
+
+
+def add_doctor(commands: Any) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from . import doctor
+
+        return doctor.run(args.json)
+
+    parser = command(
+        commands,
+        "doctor",
+        "Check this installation and say how to fix what is wrong.",
+        "minicnn doctor --json",
+        run,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_threads(parser: Any) -> None:
+    parser.add_argument(
+        "--threads", type=whole(1), metavar="N", help="processors to use (default: all)"
+    )
+
+
+def whole(minimum: int) -> Callable[[str], int]:
+    """For argparse: an integer of at least ``minimum``."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {minimum}, got {text!r}")
+        return value
+
+    return parse
+
+
+def number(minimum: float, allowed: bool = True) -> Callable[[str], float]:
+    """For argparse: a finite number from ``minimum`` on, itself allowed or not."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not (minimum <= value < float("inf")) or (value == minimum and not allowed):
+            bound = "from" if allowed else "above"
+            raise argparse.ArgumentTypeError(f"expected a number {bound} {minimum}, got {text!r}")
+        return value
+
+    return parse
+
+
+def share(text: str) -> float:
+    """For argparse: a number from 0 up to 0.5."""
+    value = number(0)(text)
+    if value > 0.5:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 0.5, got {text!r}")
+    return value
+
+
+def picture_shape(text: str) -> tuple[int, ...]:
+    """For argparse: C,H,W or B,C,H,W, with commas, × or x between."""
+    parts = text.replace("×", ",").replace("x", ",").split(",")
+    if len(parts) not in (3, 4) or not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"expected C,H,W such as 1,28,28, got {text!r}")
+    sizes = tuple(int(part) for part in parts)
+    if 0 in sizes:
+        raise argparse.ArgumentTypeError(f"expected sizes of at least 1, got {text!r}")
+    return sizes
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,79 @@
+"""Run folders: where a training keeps its files, and how to find a net in one."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from .. import checkpoint
+from ..data.base import Dataset
+from ..errors import DataError
+from ..layers import Layer
+
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.npz"
+METRICS = "metrics.csv"
+HISTORY = "history.json"
+CURVES = "learning_curves.png"
+CONFUSION = "confusion_matrix.png"
+
+
+def new_run(out: str | None, data: str, model: str) -> Path:
+    """A new, empty folder: ``out``, or runs/DATA-MODEL with a number after it from 2 on.
+
+    Raises:
+        FileExistsError: ``out`` exists and is not an empty folder: nothing is ever overwritten.
+    """
+    if out is not None:
+        path = Path(out)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FileExistsError(
+                f"{path} exists already; name another folder with --out, or go on with that run "
+                f"with --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+    name = f"{Path(data).resolve().name if '/' in data or data == '.' else data}-{model}"
+    for number in itertools.count(1):
+        path = Path("runs", name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("unreachable")
+
+
+def net_file(run: str | Path) -> Path:
+    """The file of a trained net: ``run`` itself, or the best net of a run folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    path = Path(run)
+    if path.is_dir():
+        for name in (BEST, CHECKPOINT):
+            if (path / name).is_file():
+                return path / name
+        raise DataError(f"{path} is no run folder: it has neither {BEST} nor {CHECKPOINT}")
+    if not path.is_file():
+        raise DataError(f"there is no run folder or net file {path}")
+    return path
+
+
+def load_net(run: str | Path) -> tuple[Layer, dict[str, Any]]:
+    """A trained net in evaluation mode, and what was kept with it."""
+    path = net_file(run)
+    return checkpoint.load(path).eval(), checkpoint.load_meta(path)
+
+
+def describe_data(
+    train: Dataset, valid: Dataset | None, test: Dataset, data: str, picture: tuple[int, ...]
+) -> str:
+    """One line about the data."""
+    held = f"{len(valid):,} to validate" if valid is not None else "none to validate"
+    return (
+        f"data    {data}: {len(train):,} pictures {'×'.join(map(str, picture))} to train, {held}, "
+        f"{len(test):,} to test; {len(train.classes)} classes"
+    )
