@@ -105,6 +105,17 @@ def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike | None = 
     return result
 
 
+def _to_numpy(
+    data: FloatArray, dtype: npt.DTypeLike | None, copy: bool | None, what: str
+) -> FloatArray:
+    """What `__array__` returns: by hand, because NumPy 1.26 knows no copy=None."""
+    if dtype is not None and np.dtype(dtype) != data.dtype:
+        if copy is False:
+            raise ValueError(f"a {data.dtype} {what} as {np.dtype(dtype)} needs a copy")
+        return data.astype(dtype)
+    return data.copy() if copy else data
+
+
 class Tensor:
     """A batch of B pictures or feature maps with C channels of H×W values each.
 
@@ -269,11 +280,7 @@ class Tensor:
         print("\n".join(" ".join(cell.rjust(width) for cell in row) for row in cells))
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
-        if dtype is not None and np.dtype(dtype) != self.data.dtype:
-            if copy is False:
-                raise ValueError(f"a {self.data.dtype} Tensor as {np.dtype(dtype)} needs a copy")
-            return self.data.astype(dtype)
-        return self.data.copy() if copy else self.data
+        return _to_numpy(self.data, dtype, copy, "Tensor")
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.data.__dlpack__(**options)
@@ -385,7 +392,7 @@ class Parameter:
         self._filled = False
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return _to_numpy(self._data, dtype, copy, "Parameter")
 
     def __repr__(self) -> str:
         return f"Parameter({'×'.join(map(str, self.shape))} {self.dtype})"
