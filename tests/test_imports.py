@@ -14,9 +14,9 @@ import minicnn
 
 ROOT = Path(minicnn.__file__).parent
 
-# For each module or package of minicnn, what it may import of the others. `__init__`, `cli`,
-# `doctor` and `__main__` may import everything, and nothing else may import those.
-TOP = {"__init__", "__main__", "cli", "doctor"}
+# For each module or package of minicnn, what it may import of the others. `__init__`, `cli` with
+# its `commands`, `doctor` and `__main__` may import everything, and nothing else may import those.
+TOP = {"__init__", "__main__", "cli", "commands", "doctor"}
 BASIC = {"_version", "errors", "files"}
 NETS = {*BASIC, "init", "kernels", "labels", "layers", "tensor"}
 MAP = {
