@@ -1,12 +1,13 @@
 """The command line: ``minicnn train | evaluate | predict | summary | doctor``.
 
-Exit codes: 0 for success, 1 for a failure, 2 for wrong usage. An error is one line on standard error;
-``--debug`` shows the traceback.
+Exit codes: 0 for success, 1 for a failure, 2 for wrong usage. An error is one line on standard
+error; ``--debug`` shows the traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except Interrupted as stop:
-        return complain(args, str(stop).rstrip(".") + resume_hint(args))
+        return complain(args, farewell(args, stop))
     except KeyboardInterrupt:
         return complain(args, "interrupted")
     except BrokenPipeError:
@@ -50,10 +51,10 @@ def complain(args: argparse.Namespace, message: str) -> int:
     return 1
 
 
-def resume_hint(args: argparse.Namespace) -> str:
-    """How to go on with an interrupted training."""
-    folder = getattr(args, "folder", None)
-    return f"; go on with: minicnn train --resume {folder}" if folder else ""
+def farewell(args: argparse.Namespace, stop: Interrupted) -> str:
+    """What to say when training was interrupted in good order."""
+    place = str(stop).partition(" and was saved;")[0]
+    return f"{place} and was saved; go on with: minicnn train --resume {args.folder}"
 
 
 def one_line(error: Exception) -> str:
@@ -129,14 +130,23 @@ def add_train(commands: Any) -> None:
     option("--epochs", type=whole(1), metavar="N", help="passes over the training pictures")
     option("--batch-size", type=whole(1), metavar="N", help="pictures a step")
     option("--optimizer", choices=["sgd", "adam", "adamw"], help="sgd has Nesterov momentum 0.9")
-    option("--lr", type=number(0, False), metavar="RATE", help="peak learning rate (default: 0.1 "
-           "for sgd, 0.003 for adam and adamw)")
-    option("--schedule", choices=["onecycle", "cosine", "step", "constant"],
-           help="the learning rate over the run")
+    option(
+        "--lr",
+        type=number(0, False),
+        metavar="RATE",
+        help="peak learning rate (default: 0.1 for sgd, 0.003 for adam and adamw)",
+    )
+    option(
+        "--schedule",
+        choices=["onecycle", "cosine", "step", "constant"],
+        help="the learning rate over the run",
+    )
     option("--weight-decay", type=number(0), metavar="W", help="pull of the weights towards 0")
     option("--label-smoothing", type=share, metavar="E", help="share of the target spread out")
     option("--clip-norm", type=number(0, False), metavar="G", help="longest gradient allowed")
-    option("--patience", type=whole(1), metavar="N", help="stop after N epochs without a better one")
+    option(
+        "--patience", type=whole(1), metavar="N", help="stop after N epochs without a better one"
+    )
     option("--seed", type=whole(0), metavar="N", help="seed of weights, shuffling and division")
     group = parser.add_argument_group("the run")
     group.add_argument("--out", metavar="DIR", help="new folder (default: runs/DATA-MODEL[-N])")
@@ -211,7 +221,9 @@ def add_doctor(commands: Any) -> None:
     def run(args: argparse.Namespace) -> int:
         from . import doctor
 
-        return doctor.run(args.json)
+        report = doctor.report()
+        print(json.dumps(report) if args.json else doctor.format(report))
+        return 0 if report["ok"] else 1
 
     parser = command(
         commands,
@@ -238,7 +250,9 @@ def whole(minimum: int) -> Callable[[str], int]:
         except ValueError:
             value = minimum - 1
         if value < minimum:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {minimum}, got {text!r}")
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {minimum}, got {text!r}"
+            )
         return value
 
     return parse

@@ -22,9 +22,14 @@ def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError, match="halfway"), atomic_write(target) as temporary:
-        temporary.write_text("ne")
-        raise RuntimeError("halfway")
+
+    def write_half() -> None:
+        with atomic_write(target) as temporary:
+            temporary.write_text("ne")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        write_half()
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert target.read_text() == "old"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Source:
         return train, valid, test
 
     def part(self, name: str) -> Dataset:
-        """"train", "valid" or "test" alone."""
+        """ "train", "valid" or "test" alone."""
         if self.data in NAMES and name == "test":
             return self._named("test")
         train, valid, test = self.for_training()
@@ -77,7 +77,7 @@ class Source:
             raise ValueError("this net was trained without validation pictures (--valid 0)")
         return found
 
-    def _named(self, part: str) -> Dataset:
+    def _named(self, part: Literal["train", "test"]) -> Dataset:
         if self.data == "digits":
             return digits(part)
         load = mnist if self.data == "mnist" else fashion_mnist

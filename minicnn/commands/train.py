@@ -42,7 +42,7 @@ DEFAULTS: Options = {
     "label_smoothing": 0.0,
     "clip_norm": None,
     "patience": None,
-    "augment": "none",
+    "augment": "shift",
     "seed": 0,
 }
 """What a run is made of: kept with it, and given back by --resume."""
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     train, valid, test = source.for_training()
     net = build_net(options, train)
     folder = folder or runs.new_run(args.out, options["data"], options["model"])
+    args.folder = folder  # for the message at Ctrl-C
     say_start(folder, net, train, valid, test, options)
     trainer, batches = make_trainer(folder, net, train, valid, options, args)
     history = trainer.fit(

@@ -84,8 +84,10 @@ def predict(args: argparse.Namespace) -> int:
 
     net, meta = runs.load_net(args.run)
     if "input_shape" not in meta:
-        raise ValueError(f"{args.run} does not say what pictures its net takes; train it with "
-                         f"minicnn train, or save it with meta={{'input_shape': [C, H, W], ...}}")
+        raise ValueError(
+            f"{args.run} does not say what pictures its net takes; train it with "
+            f"minicnn train, or save it with meta={{'input_shape': [C, H, W], ...}}"
+        )
     C, H, W = meta["input_shape"]
     options = meta.get("options")
     like_mnist = options is not None and source_of(options).looks_like_mnist
@@ -94,8 +96,11 @@ def predict(args: argparse.Namespace) -> int:
     probabilities = softmax(net.predict(np.stack(pictures)))
     classes = meta.get("classes") or [str(k) for k in range(probabilities.shape[1])]
     results = [
-        {"file": file, "class": classes[int(row.argmax())], "probabilities": dict(
-            zip(classes, (float(p) for p in row), strict=True))}
+        {
+            "file": file,
+            "class": classes[int(row.argmax())],
+            "probabilities": dict(zip(classes, (float(p) for p in row), strict=True)),
+        }
         for file, row in zip(args.images, probabilities, strict=True)
     ]
     if args.json:

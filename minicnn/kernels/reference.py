@@ -199,12 +199,12 @@ def _window_sizes(
     in_size: Pair, out: Pair, kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Array:
     """OH×OW: how many pixels the mean of each window is over."""
-    sizes = []
+    sizes: list[Array] = []
     for n, count, k, s, p in zip(in_size, out, kernel, stride, padding, strict=True):
         start = np.arange(count) * s - p
         low, high = (-p, n + p) if count_include_pad else (0, n)
         sizes.append(np.minimum(start + k, high) - np.maximum(start, low))
-    return np.multiply.outer(*sizes)
+    return sizes[0][:, np.newaxis] * sizes[1]
 
 
 def avgpool2d_forward(
