@@ -13,7 +13,7 @@
 from cython cimport floating
 
 from minicnn.kernels._lower cimport clip
-from minicnn.kernels._tile cimport DOT_A, DOT_B, LANES, dot_tile, round_up
+from minicnn.kernels._tile cimport DOT_A, DOT_B, LANES, dot2, dot3, dot4, round_up
 
 
 cdef inline void dots(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
@@ -28,18 +28,21 @@ cdef inline void dots(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
     """
     cdef floating sums[DOT_A * DOT_B]
     cdef Py_ssize_t b_at[DOT_B]
+    cdef void (*tile)(const floating*, Py_ssize_t, Py_ssize_t, const floating*,
+                      const Py_ssize_t*, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                      floating*) noexcept nogil
     cdef Py_ssize_t i0 = 0, j0, i, j, rows, at
     while i0 < a_count:
         rows = clip(DOT_A, 0, a_count - i0)
+        tile = dot4[floating] if rows == DOT_A else dot3[floating] if rows == 3 else dot2[floating]
+        if rows == 1:
+            a_row = 0                                  # two rows, the second one for nothing
         j0 = 0
         while j0 < b_count:
             for j in range(DOT_B):
                 at = clip(j0 + j, 0, b_count - 1)      # past the last row: that row again
                 b_at[j] = b_row[at] if b_row != NULL else at * b_stride
-            if rows > 1:
-                dot_tile(a, a_row, a_piece, b, b_at, b_piece, pieces, steps, sums, rows)
-            else:                                      # two rows, the second one for nothing
-                dot_tile(a, 0, a_piece, b, b_at, b_piece, pieces, steps, sums, 2)
+            tile(a, a_row, a_piece, b, b_at, b_piece, pieces, steps, sums)
             for j in range(clip(DOT_B, 0, b_count - j0)):
                 at = out_index[j0 + j] if out_index != NULL else (j0 + j) * out_stride
                 for i in range(rows):

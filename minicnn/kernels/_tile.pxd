@@ -2,7 +2,7 @@
 #
 # Letters: r row of the tile, n column of the tile, k step of the sum, l lane of a vector.
 #
-# walk_tile: an outer product a step. ROWS x COLS sums stay in vector registers; every step
+# walk: an outer product a step. ROWS x COLS sums stay in vector registers; every step
 # reads COLS neighbouring numbers of x, wherever the table `off` says, and one weight a row:
 #
 #                 x + off[k] ->  [ x x x x x x x x | x x x x x x x x | x x x x x x x x ]
@@ -11,7 +11,7 @@
 #     w[k, 2]  *                 [ . . . . acc[2]. . . . . . . . . . . . . . . . . . . ]
 #     w[k, 3]  *                 [ . . . . acc[3]. . . . . . . . . . . . . . . . . . . ]
 #
-# dot_tile: 4 x 3 scalar products at once, each as LANES partial sums in one register, so
+# dot: 4 x 3 scalar products at once, each as LANES partial sums in one register, so
 # that every number loaded is used three or four times. It suits operands which both lie
 # with the summed index in memory order: no packing, no transposing.
 #
@@ -49,15 +49,21 @@ cdef enum:
     DOT_B = 3                      # rows of b in a dot tile
 
 
+# Each micro-kernel is written once, for a number of rows that inlining turns into a constant, and
+# instantiated by the functions below it. Take those by pointer: compiled on their own they keep
+# their sums in registers, inlined into a larger function some would be spilled.
+
 cdef inline void _walk(const floating* x, const Py_ssize_t* off, const floating* w,
                        Py_ssize_t steps, const floating* start, floating* out, Py_ssize_t ld,
                        const Py_ssize_t rows) noexcept nogil:
-    """`walk_tile` for a number of rows that is known when this is compiled (by inlining)."""
+    """out[r, n] = (start[r] or out[r, n]) + sum_k w[k, r] x[off[k] + n], for n < COLS.
+
+    w lies as [k][r] and out has rows `ld` apart; one step or more. `start` may be NULL.
+    """
     cdef floating acc[ROWS * COLS]
     cdef Py_ssize_t k, r, n
-    cdef const floating* xk
+    cdef const floating* xk = x + off[0]
     cdef floating wk
-    xk = x + off[0]
     for r in range(rows):
         wk = w[r]
         for n in range(COLS):
@@ -78,20 +84,22 @@ cdef inline void _walk(const floating* x, const Py_ssize_t* off, const floating*
                 out[r * ld + n] = acc[r * COLS + n] + start[r]
 
 
-cdef inline void walk_tile(const floating* x, const Py_ssize_t* off, const floating* w,
+cdef inline void walk_full(const floating* x, const Py_ssize_t* off, const floating* w,
                            Py_ssize_t steps, const floating* start, floating* out,
-                           Py_ssize_t ld, Py_ssize_t rows) noexcept nogil:
-    """out[r, n] = (start[r] or out[r, n]) + sum_k w[k, r] x[off[k] + n], for n < COLS.
+                           Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, out, ld, ROWS)
 
-    `rows` is what `tile_rows` chose; w lies as [k][r] and out has rows `ld` apart; one step or
-    more.
-    """
-    if rows == ROWS:
-        _walk(x, off, w, steps, start, out, ld, ROWS)
-    elif rows == 3 * ROWS // 4:
-        _walk(x, off, w, steps, start, out, ld, 3 * ROWS // 4)
-    else:
-        _walk(x, off, w, steps, start, out, ld, ROWS // 2)
+
+cdef inline void walk_most(const floating* x, const Py_ssize_t* off, const floating* w,
+                           Py_ssize_t steps, const floating* start, floating* out,
+                           Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, out, ld, 3 * ROWS // 4)
+
+
+cdef inline void walk_half(const floating* x, const Py_ssize_t* off, const floating* w,
+                           Py_ssize_t steps, const floating* start, floating* out,
+                           Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, out, ld, ROWS // 2)
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t value, Py_ssize_t step) noexcept nogil:
@@ -107,11 +115,30 @@ cdef inline Py_ssize_t tile_rows(Py_ssize_t rows) noexcept nogil:
     return ROWS
 
 
+cdef inline floating _total(const floating* lane) noexcept nogil:
+    """The sum of LANES numbers, in halves: always in the same order."""
+    cdef floating part[LANES]
+    cdef Py_ssize_t l
+    for l in range(LANES // 2):
+        part[l] = lane[l] + lane[l + LANES // 2]
+    if LANES == 16:
+        for l in range(LANES // 4):
+            part[l] += part[l + LANES // 4]
+    if LANES >= 8:
+        part[0] += part[2]
+        part[1] += part[3]
+    return part[0] + part[1]
+
+
 cdef inline void _dot(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
                       const floating* b, const Py_ssize_t* b_row, Py_ssize_t b_piece,
                       Py_ssize_t pieces, Py_ssize_t steps, floating* sums,
                       const Py_ssize_t rows) noexcept nogil:
-    """`dot_tile` for a number of rows of a that is known when this is compiled."""
+    """sums[i, j] = sum over pieces p and n < steps * LANES of a[i, p, n] b[j, p, n].
+
+    Row i < rows of a starts at i * a_row, row j < DOT_B of b at b_row[j]; the pieces of a row
+    (the pictures of a batch, say) are a_piece and b_piece apart.
+    """
     cdef floating acc0[DOT_A][LANES]
     cdef floating acc1[DOT_A][LANES]
     cdef floating acc2[DOT_A][LANES]
@@ -146,33 +173,19 @@ cdef inline void _dot(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
         sums[i * DOT_B + 2] = _total(acc2[i])
 
 
-cdef inline floating _total(const floating* lane) noexcept nogil:
-    """The sum of LANES numbers, in halves: always in the same order."""
-    cdef floating part[LANES]
-    cdef Py_ssize_t l
-    for l in range(LANES // 2):
-        part[l] = lane[l] + lane[l + LANES // 2]
-    if LANES == 16:
-        for l in range(LANES // 4):
-            part[l] += part[l + LANES // 4]
-    if LANES >= 8:
-        part[0] += part[2]
-        part[1] += part[3]
-    return part[0] + part[1]
+cdef inline void dot4(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
+                      const floating* b, const Py_ssize_t* b_row, Py_ssize_t b_piece,
+                      Py_ssize_t pieces, Py_ssize_t steps, floating* sums) noexcept nogil:
+    _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, DOT_A)
 
 
-cdef inline void dot_tile(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
-                          const floating* b, const Py_ssize_t* b_row, Py_ssize_t b_piece,
-                          Py_ssize_t pieces, Py_ssize_t steps, floating* sums,
-                          Py_ssize_t rows) noexcept nogil:
-    """sums[i, j] = sum over pieces p and n < steps * LANES of a[i, p, n] b[j, p, n].
+cdef inline void dot3(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
+                      const floating* b, const Py_ssize_t* b_row, Py_ssize_t b_piece,
+                      Py_ssize_t pieces, Py_ssize_t steps, floating* sums) noexcept nogil:
+    _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 3)
 
-    Row i < rows (2, 3 or DOT_A) of a starts at i * a_row, row j < DOT_B of b at b_row[j]; the
-    pieces of a row (the pictures of a batch, say) are a_piece and b_piece apart.
-    """
-    if rows == DOT_A:
-        _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, DOT_A)
-    elif rows == 3:
-        _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 3)
-    else:
-        _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 2)
+
+cdef inline void dot2(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
+                      const floating* b, const Py_ssize_t* b_row, Py_ssize_t b_piece,
+                      Py_ssize_t pieces, Py_ssize_t steps, floating* sums) noexcept nogil:
+    _dot(a, a_row, a_piece, b, b_row, b_piece, pieces, steps, sums, 2)

@@ -17,7 +17,7 @@
 from cython cimport floating
 
 from minicnn.kernels._lower cimport Walk, clip, lower
-from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_tile
+from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, walk_most
 
 
 cdef inline void strip(const Walk* g, const floating* x, const Py_ssize_t* off,
@@ -29,14 +29,19 @@ cdef inline void strip(const Walk* g, const floating* x, const Py_ssize_t* off,
     cdef floating stage[ROWS * COLS]
     cdef Py_ssize_t r0 = 0, rows
     cdef bint whole = pieces == 1 and wide == COLS
+    cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
+                      const floating*, floating*, Py_ssize_t) noexcept nogil
+    tile = walk_half[floating]
+    if g.tile > ROWS // 2:
+        tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
     while r0 < g.outputs:
         rows = clip(g.tile, 0, g.outputs - r0)
         if whole and rows == g.tile:
-            walk_tile(x, off, packed, taps, start, out, ld, g.tile)
+            tile(x, off, packed, taps, start, out, ld)
         else:
             if start == NULL:
                 _exchange(stage, out, ld, out_picture, rows, pieces, wide, True)
-            walk_tile(x, off, packed, taps, start, stage, COLS, g.tile)
+            tile(x, off, packed, taps, start, stage, COLS)
             _exchange(stage, out, ld, out_picture, rows, pieces, wide, False)
         packed += taps * g.tile
         out += g.tile * ld

@@ -38,9 +38,10 @@ from minicnn.kernels._walk cimport strip
 
 
 cdef enum:
-    K_DOTS = 1024       # k of one block of scalar products: 7 rows of it fill L1
-    A_DOTS = 32         # rows of a and of b in one item
-    B_DOTS = 63
+    K_DOTS = 384        # k of one block of scalar products ...
+    B_NEAR = 12         # ... of so many rows of b, which stay in L1 with four rows of a
+    A_DOTS = 32         # rows of a and of b in one item: they stay in L2
+    B_DOTS = 60
     K_WALK = 192        # k of one panel: it fills half of L1
     M_WALK = 96         # rows of out in one item, at least
     THREAD_WORK = 200000        # multiply-adds for which a thread is worth waking: some 5 us
@@ -58,10 +59,12 @@ cdef void dots_item(const floating* a, const floating* b, Py_ssize_t k, Py_ssize
     """out[i, j] += sum_k a[i, k] b[j, k] for a few rows of each."""
     cdef floating a_panel[A_DOTS * LANES]
     cdef floating b_panel[B_DOTS * LANES]
-    cdef Py_ssize_t whole = k // LANES * LANES, k0 = 0
+    cdef Py_ssize_t whole = k // LANES * LANES, k0 = 0, near, j
     while k0 < whole:
-        dots(a + k0, k, 0, rows_a, b + k0, NULL, k, 0, rows_b, 1,
-             clip(K_DOTS, 0, whole - k0) // LANES, out, out_row, NULL, out_col)
+        for near in range(divide_up(rows_b, B_NEAR)):
+            j = near * B_NEAR
+            dots(a + k0, k, 0, rows_a, b + j * k + k0, NULL, k, 0, clip(B_NEAR, 0, rows_b - j), 1,
+                 clip(K_DOTS, 0, whole - k0) // LANES, out + j * out_col, out_row, NULL, out_col)
         k0 += K_DOTS
     if k > whole:
         gather_rows(a + whole, NULL, k, 0, rows_a, 1, k - whole, a_panel)
