@@ -6,11 +6,11 @@
 #
 # Design, two ways by how the operands lie in memory:
 #
-#   a as it is, b transposed (Linear forward, y = x w^T): both have k in memory order. Tiles of
-#   4 x 3 scalar products (_dots.pxd), nothing packed; k is cut into blocks so that the rows in
-#   use stay in the cache.
+#   a as it is, b transposed (Linear forward, y = x w^T), and few rows or columns: both have k in
+#   memory order. Tiles of 4 x 3 scalar products (_dots.pxd), nothing packed; k is cut into
+#   blocks so that the rows in use stay in the cache.
 #
-#   everything else (Linear backward): the micro-kernel of convolution (_tile.pxd). A is packed
+#   everything else: the micro-kernel of convolution (_tile.pxd). A is packed
 #   as weights, B goes strip by strip, COLS columns wide, through a panel in L1:
 #
 #         K_WALK  +--------+            strip of B, packed [k][COLS]
@@ -42,8 +42,11 @@ cdef enum:
     B_NEAR = 12         # ... of so many rows of b, which stay in L1 with four rows of a
     A_DOTS = 32         # rows of a and of b in one item: they stay in L2
     B_DOTS = 60
+    M_DOTS = 24         # with fewer rows or columns of out than these ...
+    N_DOTS = 16         # ... packing does not pay
     K_WALK = 192        # k of one panel: it fills half of L1
-    M_WALK = 96         # rows of out in one item, at least
+    M_WALK = 96         # rows of out in one item
+    N_WALK = 16         # strips of out in one item, at most
     THREAD_WORK = 200000        # multiply-adds for which a thread is worth waking: some 5 us
 
 
@@ -98,19 +101,38 @@ cdef void both_along_k(const Sizes* s, const floating* a, const floating* b,
         dots_product(b, a, s.n, s.m, s.k, out, 1, s.n, s.threads)
 
 
+cdef void interleave(const floating* rows, Py_ssize_t ld, Py_ssize_t steps,
+                     floating* out) noexcept nogil:
+    """out[k, r] = rows[r, k] for four rows: gcc makes vector shuffles of this loop."""
+    cdef const floating* row1 = rows + ld
+    cdef const floating* row2 = rows + 2 * ld
+    cdef const floating* row3 = rows + 3 * ld
+    cdef Py_ssize_t k
+    for k in range(steps):
+        out[4 * k] = rows[k]
+        out[4 * k + 1] = row1[k]
+        out[4 * k + 2] = row2[k]
+        out[4 * k + 3] = row3[k]
+
+
 cdef void pack_a(const Sizes* s, const floating* a, Py_ssize_t tile,
                  floating* packed) noexcept nogil:
     """Lay A as the micro-kernel reads it: [block of k][tile][k][r], filled up with zeros."""
     cdef Py_ssize_t step_m = 1 if s.transpose_a else s.k
     cdef Py_ssize_t step_k = s.m if s.transpose_a else 1
-    cdef Py_ssize_t k0 = 0, m0, k, r
+    cdef Py_ssize_t k0 = 0, m0, steps, k, r
     while k0 < s.k:
+        steps = clip(K_WALK, 0, s.k - k0)
         m0 = 0
         while m0 < s.m:
-            for k in range(k0, clip(k0 + K_WALK, 0, s.k)):
-                for r in range(tile):
-                    packed[r] = a[(m0 + r) * step_m + k * step_k] if m0 + r < s.m else 0
-                packed += tile
+            if tile == 4 and m0 + 4 <= s.m and not s.transpose_a:
+                interleave(a + m0 * s.k + k0, s.k, steps, packed)
+            else:
+                for k in range(steps):
+                    for r in range(tile):
+                        packed[k * tile + r] = (
+                            a[(m0 + r) * step_m + (k0 + k) * step_k] if m0 + r < s.m else 0)
+            packed += steps * tile
             m0 += tile
         k0 += K_WALK
 
@@ -118,40 +140,63 @@ cdef void pack_a(const Sizes* s, const floating* a, Py_ssize_t tile,
 cdef void pack_panel(const Sizes* s, const floating* b, Py_ssize_t k0, Py_ssize_t steps,
                      Py_ssize_t n0, Py_ssize_t wide, floating* panel) noexcept nogil:
     """panel[k, n] = B[k0 + k, n0 + n] for n < wide, and zero up to COLS."""
-    cdef Py_ssize_t k, n
-    for k in range(steps):
-        if s.transpose_b:
-            for n in range(wide):
-                panel[n] = b[(n0 + n) * s.k + k0 + k]
-        else:
-            for n in range(wide):
-                panel[n] = b[(k0 + k) * s.n + n0 + n]
-        for n in range(wide, COLS):
-            panel[n] = 0
-        panel += COLS
+    cdef floating four[4 * K_WALK]
+    cdef Py_ssize_t k, n, r, done = 0
+    if wide < COLS:
+        memset(panel, 0, steps * COLS * sizeof(floating))
+    if not s.transpose_b:
+        b += k0 * s.n + n0
+        for k in range(steps):
+            if wide == COLS:
+                for n in range(COLS):
+                    panel[k * COLS + n] = b[k * s.n + n]
+            else:
+                for n in range(wide):
+                    panel[k * COLS + n] = b[k * s.n + n]
+        return
+    while done + 4 <= wide:
+        interleave(b + (n0 + done) * s.k + k0, s.k, steps, four)
+        for k in range(steps):
+            for r in range(4):
+                panel[k * COLS + done + r] = four[4 * k + r]
+        done += 4
+    for n in range(done, wide):
+        for k in range(steps):
+            panel[k * COLS + n] = b[(n0 + n) * s.k + k0 + k]
+
+
+cdef void walk_strip(const Sizes* s, const Walk* g, Py_ssize_t k0, Py_ssize_t n0,
+                     const floating* packed, const floating* b, const floating* start,
+                     floating* out, floating* panel, const Py_ssize_t* off,
+                     const Py_ssize_t* ramp) noexcept nogil:
+    """What the k of one block add to COLS columns of some rows of `out`, from column n0 on."""
+    cdef Py_ssize_t wide = clip(COLS, 0, s.n - n0), steps = clip(K_WALK, 0, s.k - k0)
+    if g.outputs <= 2 * g.tile and wide == COLS and not s.transpose_b:      # not worth a panel
+        strip(g, b + k0 * s.n + n0, off, packed, steps, start, out + n0, s.n, 0, 1, wide)
+    else:
+        pack_panel(s, b, k0, steps, n0, wide, panel)
+        strip(g, <const floating*> panel, ramp, packed, steps, start, out + n0, s.n, 0, 1, wide)
 
 
 cdef void walk_item(const Sizes* s, Py_ssize_t tile, Py_ssize_t m0, Py_ssize_t rows,
-                    Py_ssize_t n0, const floating* packed, const floating* b,
-                    const floating* zeros, floating* out, floating* panel,
-                    const Py_ssize_t* off, const Py_ssize_t* ramp) noexcept nogil:
-    """Rows m0 ... m0 + rows - 1 of the strip of `out` that starts at column n0."""
+                    Py_ssize_t n0, Py_ssize_t columns, const floating* packed,
+                    const floating* b, const floating* zeros, floating* out, floating* panel,
+                    const Py_ssize_t* off) noexcept nogil:
+    """`rows` rows and `columns` columns of `out` from (m0, n0) on. One block of k after the
+    other: its part of A stays in L2 while all strips pass."""
     cdef Walk g
-    cdef Py_ssize_t wide = clip(COLS, 0, s.n - n0), k0 = 0, steps
+    cdef Py_ssize_t k0 = 0, n, steps
     cdef const floating* start = zeros
-    g.outputs, g.tile = rows, tile
     if s.accumulate:
         start = NULL
-    out += m0 * s.n + n0
+    g.outputs, g.tile = rows, tile
     while k0 < s.k:
         steps = clip(K_WALK, 0, s.k - k0)
-        if rows <= 2 * tile and wide == COLS and not s.transpose_b:     # not worth a panel
-            strip(&g, b + k0 * s.n + n0, off, packed + m0 * steps, steps, start, out, s.n, 0, 1,
-                  wide)
-        else:
-            pack_panel(s, b, k0, steps, n0, wide, panel)
-            strip(&g, <const floating*> panel, ramp, packed + m0 * steps, steps, start, out,
-                  s.n, 0, 1, wide)
+        n = n0
+        while n < n0 + columns:
+            walk_strip(s, &g, k0, n, packed + m0 * steps, b, start, out + m0 * s.n, panel, off,
+                       off + K_WALK)
+            n += COLS
         packed += round_up(s.m, tile) * steps
         start = NULL
         k0 += K_WALK
@@ -161,25 +206,30 @@ cdef bint walk_product(const Sizes* s, const floating* a, const floating* b,
                        floating* out) noexcept nogil:
     """out (+)= op(a) op(b) by packed panels. False when there is no memory for them."""
     cdef Py_ssize_t tile = tile_rows(s.m), rows = round_up(M_WALK, tile)
-    cdef Py_ssize_t high = round_up(s.m, tile), steps = clip(K_WALK, 0, s.k)
-    cdef Py_ssize_t down = divide_up(s.m, rows), each = steps * COLS, item, i
-    cdef void* memory = malloc((high * (s.k + 1) + s.threads * each) * sizeof(floating)
-                               + 2 * steps * sizeof(Py_ssize_t))
+    cdef Py_ssize_t high = round_up(s.m, tile), down = divide_up(s.m, rows), item, i
+    cdef Py_ssize_t strips = divide_up(s.n, COLS), columns = strips
+    cdef void* memory = malloc((high * (s.k + 1) + s.threads * K_WALK * COLS) * sizeof(floating)
+                               + 2 * K_WALK * sizeof(Py_ssize_t))
     cdef Py_ssize_t* off = <Py_ssize_t*> memory
-    cdef floating* panels = <floating*> (off + 2 * steps)
-    cdef floating* zeros = panels + s.threads * each
+    cdef floating* panels = <floating*> (off + 2 * K_WALK)
+    cdef floating* zeros = panels + s.threads * K_WALK * COLS
     cdef floating* packed = zeros + high
     if memory == NULL:
         return False
-    for i in range(steps):
+    if s.threads > 1:
+        columns = divide_up(strips, 4 * s.threads)
+    columns = clip(columns, 1, N_WALK) * COLS
+    for i in range(K_WALK):
         off[i] = i * s.n
-        off[steps + i] = i * COLS
+        off[K_WALK + i] = i * COLS
     memset(zeros, 0, high * sizeof(floating))
     pack_a(s, a, tile, packed)
-    for item in prange(divide_up(s.n, COLS) * down, num_threads=s.threads, schedule="dynamic"):
+    for item in prange(divide_up(s.n, columns) * down, num_threads=s.threads,
+                       schedule="dynamic"):
         walk_item(s, tile, item % down * rows, clip(rows, 0, s.m - item % down * rows),
-                  item // down * COLS, <const floating*> packed, b, <const floating*> zeros, out,
-                  panels + threadid() * each, off, off + steps)
+                  item // down * columns, clip(columns, 0, s.n - item // down * columns),
+                  <const floating*> packed, b, <const floating*> zeros, out,
+                  panels + threadid() * K_WALK * COLS, off)
     free(memory)
     return True
 
@@ -206,7 +256,7 @@ def matmul(const floating[:, ::1] a not None, const floating[:, ::1] b not None,
             out[:] = 0
         return
     with nogil:
-        if transpose_b and not transpose_a:
+        if transpose_b and not transpose_a and (s.m < M_DOTS or s.n < N_DOTS):
             both_along_k(&s, &a[0, 0], &b[0, 0], &out[0, 0])
         else:
             done = walk_product(&s, &a[0, 0], &b[0, 0], &out[0, 0])

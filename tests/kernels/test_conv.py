@@ -128,8 +128,7 @@ def cases(draw: st.DrawFn) -> Case:
     kernel, dilation = draw(pairs(1, 5)), draw(pairs(1, 3))
     padding, stride = draw(pairs(0, 5)), draw(pairs(1, 4))
     least = [
-        max(1, d * (k - 1) + 1 - 2 * p)
-        for k, d, p in zip(kernel, dilation, padding, strict=True)
+        max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding, strict=True)
     ]
     extra = draw(pairs(0, 14))
     return Case(

@@ -106,11 +106,3 @@ def test_a_nan_stays_in_its_row_or_column(ta: bool, tb: bool) -> None:
     exact = product(reference, a, b, ta, tb, None)
     got = product(kernels.engine, a, b, ta, tb, None)
     np.testing.assert_array_equal(np.isfinite(got), np.isfinite(exact))
-
-
-def test_a_row_gives_the_same_alone_and_in_a_batch() -> None:
-    """Predictions do not depend on the company a picture is in."""
-    x, w = operands(64, 84, 120, False, True, np.float32)
-    together = product(kernels.engine, x, w, False, True, None)
-    for m in (0, 7, 63):
-        assert (product(kernels.engine, x[m : m + 1], w, False, True, None) == together[m]).all()
