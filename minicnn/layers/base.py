@@ -102,6 +102,8 @@ class Layer(Module):
     def forward(self, x: Tensor | npt.ArrayLike) -> Tensor:
         """Apply the layer.
 
+        What backward needs of x is kept by reference: leave x as it is until then.
+
         Args:
             x: B×C×H×W. A plain array is taken in the dtype of the weights (NumPy makes float64
                 where nobody asked for it); a Tensor has the dtype that it was given.
@@ -196,6 +198,20 @@ class Layer(Module):
         return x
 
     # --- help for subclasses ------------------------------------------------------------------
+
+    def values(self, attribute: str, shape: tuple[int, ...]) -> FloatArray:
+        """The array of a parameter, once more checked: kernels trust the shapes they are given.
+
+        Raises:
+            ShapeError: somebody put a parameter of another shape in its place, or changed a size
+                of the layer after it was made.
+        """
+        array: FloatArray = getattr(self, attribute).data
+        if array.shape != shape:
+            raise ShapeError(
+                f"{self.label}: {attribute} must have shape {shape}, got {array.shape}"
+            )
+        return array
 
     def forget(self) -> None:
         """Drop the buffers and what the last forward pass kept; the next pass starts afresh."""

@@ -71,11 +71,10 @@ class BatchNorm2D(Layer):
             self._batch_statistics(x) if self.training else (self.running_mean, self.running_var)
         )
         inv_std = 1 / np.sqrt(var + np.asarray(self.eps, var.dtype))
-        scale = self.weight.data * inv_std
+        scale = self.values("weight", (self.num_features,)) * inv_std
+        shift = self.values("bias", (self.num_features,)) - mean * scale
         y = self.buffer("y", x.shape, x.dtype)
-        kernels.engine.batchnorm2d_normalize(
-            x, scale, self.bias.data - mean * scale, y, kernels.threads
-        )
+        kernels.engine.batchnorm2d_normalize(x, scale, shift, y, kernels.threads)
         self.save(x, mean.copy(), inv_std, self.training)
         return y
 

@@ -77,7 +77,7 @@ class Conv2D(Layer):
                     f"{name}={getattr(self, name)}"
                 )
         generator = as_generator(rng)
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        shape = self._weight_shape
         self.weight = Parameter(kaiming_uniform(shape, generator, negative_slope=5**0.5))
         self.bias = (
             Parameter(uniform(shape[:1], self.weight.data[0].size ** -0.5, generator))
@@ -105,10 +105,10 @@ class Conv2D(Layer):
         return B, self.out_channels, OH, OW
 
     def _forward(self, x: FloatArray) -> FloatArray:
+        weight = self.values("weight", self._weight_shape)
+        bias = None if self.bias is None else self.values("bias", (self.out_channels,))
         y = self.buffer("y", self._out_shape, x.dtype)
-        kernels.engine.conv2d_forward(
-            x, self.weight.data, None if self.bias is None else self.bias.data, y, *self._geometry
-        )
+        kernels.engine.conv2d_forward(x, weight, bias, y, *self._geometry)
         self.save(x)
         return y
 
@@ -126,6 +126,10 @@ class Conv2D(Layer):
         dx = self.buffer("dx", x.shape, x.dtype)
         kernels.engine.conv2d_backward_input(dy, self.weight.data, dx, *self._geometry)
         return dx
+
+    @property
+    def _weight_shape(self) -> tuple[int, int, int, int]:
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     @property
     def _geometry(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, int]:

@@ -65,10 +65,11 @@ class Linear(Layer):
         return B, self.out_features, 1, 1
 
     def _forward(self, x: FloatArray) -> FloatArray:
+        weight = self.values("weight", (self.out_features, self.in_features))
         rows = x.reshape(x.shape[0], self.in_features)
         y = self.buffer("y", self._out_shape, x.dtype)
         flat = y.reshape(x.shape[0], self.out_features)
-        kernels.engine.matmul(rows, self.weight.data, flat, False, True, False, kernels.threads)
+        kernels.engine.matmul(rows, weight, flat, False, True, False, kernels.threads)
         if self.bias is not None:
             flat += self.bias.data
         self.save(rows, x.shape)

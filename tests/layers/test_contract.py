@@ -9,7 +9,19 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Layer, MaxPool2D, ReLU, ShapeError, Tensor, gradcheck, no_grad
+from minicnn import (
+    BatchNorm2D,
+    Conv2D,
+    Layer,
+    Linear,
+    MaxPool2D,
+    Parameter,
+    ReLU,
+    ShapeError,
+    Tensor,
+    gradcheck,
+    no_grad,
+)
 from minicnn.layers import from_config
 
 from .cases import ALL, CASES, Case
@@ -270,6 +282,23 @@ def test_messages_name_the_layer() -> None:
 def test_an_ndarray_that_is_not_4d_is_refused_with_the_helpers_named() -> None:
     with pytest.raises(ShapeError, match="from_features"):
         ReLU()(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Conv2D(2, 3, 3), (1, 2, 5, 5)),
+        (Linear(18, 4), (1, 2, 3, 3)),
+        (BatchNorm2D(2), (2, 2, 3, 3)),
+    ],
+    ids=["conv", "linear", "batchnorm"],
+)
+def test_parameters_of_another_shape_never_reach_a_kernel(
+    layer: Layer, shape: tuple[int, ...]
+) -> None:
+    layer.weight = Parameter(np.zeros((1, 1, 1, 1), np.float32))  # type: ignore[attr-defined]
+    with pytest.raises(ShapeError, match=r"weight must have shape .*, got \(1, 1, 1, 1\)"):
+        layer(np.zeros(shape, np.float32))
 
 
 def test_a_subclass_must_say_its_maths() -> None:
