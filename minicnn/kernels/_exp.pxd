@@ -16,7 +16,7 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     static inline float minicnn_power_of_two(int32_t n) {   /* 2^n for -127 <= n <= 127 */
-        int32_t bits = (n + 127) << 23;
+        uint32_t bits = (uint32_t) (n + 127) << 23;   /* unsigned: NaN makes any n */
         float power;
         memcpy(&power, &bits, sizeof power);
         return power;
