@@ -214,8 +214,9 @@ class BuildKernels(build_ext):
                 output_dir=os.path.splitdrive(folder)[0] or os.sep,
                 extra_postargs=compile_flags,
             )
-            self.compiler.link_executable(
-                objects, str(Path(folder, "probe")), extra_postargs=link_flags
+            # As modules are linked: LDFLAGS do not reach programs.
+            self.compiler.link_shared_object(
+                objects, str(Path(folder, "probe.so")), extra_postargs=link_flags
             )
         except CCompilerError:
             return False
