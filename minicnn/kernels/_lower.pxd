@@ -221,8 +221,8 @@ cdef inline void _number_taps(Walk* g) noexcept nogil:
 cdef inline void lower(const Walk* g, const floating* source, Py_ssize_t channels,
                        Py_ssize_t band_row, floating* planes) noexcept nogil:
     """Copy `channels` source planes into lowered planes for the band that starts at band_row."""
-    cdef Py_ssize_t c, t, j, size = g.lines * g.cols
-    for c in range(channels):
+    cdef Py_ssize_t _c, t, j, size = g.lines * g.cols
+    for _c in range(channels):
         for t in range(g.taps_w):
             j = g.turn[t]
             if g.shift[j] == 0:

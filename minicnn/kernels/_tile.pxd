@@ -146,7 +146,7 @@ cdef inline void _dot(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
     cdef const floating* b1
     cdef const floating* b2
     cdef const floating* ai
-    cdef Py_ssize_t i, l, p, s
+    cdef Py_ssize_t i, l, p, _s
     for i in range(rows):
         for l in range(LANES):
             acc0[i][l] = 0
@@ -157,7 +157,7 @@ cdef inline void _dot(const floating* a, Py_ssize_t a_row, Py_ssize_t a_piece,
         b0 = b + p * b_piece + b_row[0]
         b1 = b + p * b_piece + b_row[1]
         b2 = b + p * b_piece + b_row[2]
-        for s in range(steps):
+        for _s in range(steps):
             for i in range(rows):
                 for l in range(LANES):
                     acc0[i][l] += ai[i * a_row + l] * b0[l]

@@ -26,21 +26,22 @@ from cython.parallel cimport prange, threadid
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from minicnn.kernels._dots cimport dots, gather_rows
 from minicnn.kernels._lower cimport (
-    Walk, clip, divide_up, free_walk, lower, pack_weights, pass_count, plan_walk, remainder,
+    Walk, clip, divide_up, free_walk, pack_weights, pass_count, plan_walk,
 )
+from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, phase_taps, plan_forward
 from minicnn.kernels._threads cimport worth
-from minicnn.kernels._tile cimport COLS, LANES, round_up
+from minicnn.kernels._tile cimport COLS, round_up
 from minicnn.kernels._walk cimport walk_pass, walk_scratch
+from minicnn.kernels._weight cimport order_taps, weight_numbered, weight_scratch
 
 
-cdef struct Shape:
-    Py_ssize_t batch, groups, channels, outputs        # channels and outputs of one group
-    Py_ssize_t height, width, out_height, out_width
-    Py_ssize_t kernel_h, kernel_w, stride_h, stride_w
-    Py_ssize_t padding_h, padding_w, dilation_h, dilation_w
-    int threads
+cdef enum:
+    WEIGHT_ITEMS = 8        # parts into which a weight gradient is cut, for threads to share
+    WEIGHT_LEAST = 512      # positions that such a part sums over, or more
+    WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
+    SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
+    THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
 
 cdef struct Job:
@@ -64,15 +65,6 @@ cdef Shape shape_of(const Py_ssize_t* x, const Py_ssize_t* weight, const Py_ssiz
     s.threads = worth(s.batch * groups * s.outputs * s.out_height * s.out_width
                       * s.channels * s.kernel_h * s.kernel_w, THREAD_WORK, threads)
     return s
-
-
-cdef enum:
-    WEIGHT_ITEMS = 8        # parts into which a weight gradient is cut, for threads to share
-    WEIGHT_LEAST = 512      # positions that such a part sums over, or more
-    FEW = 64                # positions of a plane too few to be summed where they lie
-    WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
-    SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
-    THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
 
 cdef inline void* aligned(void* block) noexcept nogil:
@@ -165,16 +157,9 @@ cdef void walk_numbered(const Walk* g, const Job* job, Py_ssize_t item, Py_ssize
               clip(g.pictures, 0, batch - b), band * g.band, scratch)
 
 
-cdef void forward_walk(Walk* g, const Shape* s) noexcept nogil:
-    g.channels, g.height, g.width = s.channels, s.height, s.width
-    g.taps_h, g.taps_w = s.kernel_h, s.kernel_w
-    g.row_step, g.col_step = s.stride_h, s.stride_w
-    g.rows, g.cols, g.outputs = s.out_height, s.out_width, s.outputs
-
-
 cdef bint forward(const Shape* s, const floating* x, const floating* weight,
                   const floating* bias, floating* y) noexcept nogil:
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, plane = s.out_height * s.out_width, i
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, plane = s.out_height * s.out_width
     cdef Py_ssize_t* row0 = forward_taps(s)
     cdef Walk g
     cdef Job job
@@ -195,43 +180,6 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
                       weight, bias, y, s.batch, s.groups, s.threads)
     free(row0)
     return done
-
-
-cdef Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
-    """row0, col0 and tap of a forward walk, one table after the other."""
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, i
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(
-        (s.kernel_h + s.kernel_w + kernel) * sizeof(Py_ssize_t))
-    if row0 != NULL:
-        for i in range(s.kernel_h):
-            row0[i] = i * s.dilation_h - s.padding_h
-        for i in range(s.kernel_w):
-            row0[s.kernel_h + i] = i * s.dilation_w - s.padding_w
-        for i in range(kernel):
-            row0[s.kernel_h + s.kernel_w + i] = i
-    return row0
-
-
-cdef bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssize_t items,
-                       Py_ssize_t join) noexcept nogil:
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
-    free(row0)
-    return done
-
-
-cdef Py_ssize_t phase_taps(Py_ssize_t phase, Py_ssize_t kernel, Py_ssize_t stride,
-                           Py_ssize_t padding, Py_ssize_t dilation, Py_ssize_t* index,
-                           Py_ssize_t* first) noexcept nogil:
-    """The taps i that reach the input rows h = phase + q * stride: those for which
-    h + padding - i * dilation is a multiple of the stride; oh = q + first."""
-    cdef Py_ssize_t i, n = 0
-    for i in range(kernel):
-        if remainder(phase + padding - i * dilation, stride) == 0:
-            index[n] = i
-            first[n] = (phase + padding - i * dilation) // stride
-            n += 1
-    return n
 
 
 cdef bint backward_input(const Shape* s, const floating* dy, const floating* weight,
@@ -283,60 +231,6 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
     return done
 
 
-cdef inline Py_ssize_t rest_most(const Walk* g) noexcept nogil:
-    """Most positions of one plane that go through a panel."""
-    return clip(g.band * g.cols, LANES, FEW)
-
-
-cdef void weight_item(const Walk* g, const Shape* s, const floating* x, const floating* dy,
-                      const Py_ssize_t* off, const Py_ssize_t* index, Py_ssize_t pictures,
-                      Py_ssize_t channels, floating* dw, floating* scratch) noexcept nogil:
-    """Add to dw[r, k] for all output channels r of a group and the taps of `channels` input
-    channels, over pictures of which each plane of dy is a row of a and each tap a row of b."""
-    cdef Py_ssize_t plane = s.out_height * s.out_width
-    cdef Py_ssize_t x_picture = s.groups * s.channels * s.height * s.width
-    cdef Py_ssize_t dy_picture = s.groups * s.outputs * plane
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, taps = channels * kernel
-    cdef Py_ssize_t step = x_picture if g.direct else g.plane
-    cdef Py_ssize_t band, first, p, size, rest, padded
-    cdef const floating* planes
-    cdef floating* x_panel = scratch + (0 if g.direct else g.pictures * g.plane)
-    cdef floating* dy_panel = x_panel + taps * round_up(g.pictures * rest_most(g), LANES)
-    for band in range(divide_up(s.out_height, g.band)):
-        first = band * g.band
-        size = clip(g.band, 0, s.out_height - first) * s.out_width
-        planes = scratch
-        if g.direct:
-            planes = x + first * s.width
-        else:
-            for p in range(pictures):
-                lower(g, x + p * x_picture, channels, first, scratch + p * g.plane)
-        if size >= FEW:
-            dots(dy + first * s.out_width, plane, dy_picture, s.outputs, planes, off, 0, step,
-                 taps, pictures, size // LANES, dw, s.channels * kernel, index, 0)
-        rest = size if size < FEW else size % LANES
-        if rest:
-            padded = round_up(pictures * rest, LANES)
-            size -= rest
-            gather_rows(planes + size, off, 0, step, taps, pictures, rest, x_panel)
-            gather_rows(dy + first * s.out_width + size, NULL, plane, dy_picture, s.outputs,
-                        pictures, rest, dy_panel)
-            dots(<const floating*> dy_panel, padded, 0, s.outputs, <const floating*> x_panel,
-                 NULL, padded, 0, taps, 1, padded // LANES, dw, s.channels * kernel, index, 0)
-
-
-cdef void order_taps(const Walk* g, Py_ssize_t* off, Py_ssize_t* index) noexcept nogil:
-    """The taps as (c, j, i): three neighbours then read one lowered plane, rows apart, and the
-    plane comes into L1 once."""
-    cdef Py_ssize_t c, i, j, at = 0
-    for c in range(g.block):
-        for j in range(g.taps_w):
-            for i in range(g.taps_h):
-                index[at] = (c * g.taps_h + i) * g.taps_w + j
-                off[at] = g.off[index[at]]
-                at += 1
-
-
 cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
                           floating* dweight, bint accumulate) noexcept nogil:
     """dw[r, c, i, j] = sum_b,oh,ow dy[b, r, oh, ow] x[b, c, oh s + i d - p, ow s + j d - p].
@@ -359,8 +253,7 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
         return False
     passes = divide_up(g.channels, g.block)
     taps = g.block * kernel
-    each = round_up((0 if g.direct else g.pictures * g.plane)
-                    + (taps + s.outputs) * round_up(g.pictures * rest_most(&g), LANES), 16)
+    each = weight_scratch(&g, s)
     memory = malloc((s.threads * each + chunks * s.groups * weights + 32) * sizeof(floating)
                     + 2 * taps * sizeof(Py_ssize_t) + 64)
     if memory == NULL:
@@ -385,32 +278,15 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     return True
 
 
-cdef void weight_numbered(const Walk* g, const Shape* s, Py_ssize_t item, Py_ssize_t passes,
-                          Py_ssize_t chunk, const floating* x, const floating* dy,
-                          const Py_ssize_t* off, floating* part, floating* scratch) noexcept nogil:
-    """Item number `item`: channel blocks change fastest, then groups, then chunks."""
-    cdef Py_ssize_t c0 = item % passes * g.block, group = item // passes % s.groups
-    cdef Py_ssize_t chunk_at = item // passes // s.groups, b = chunk_at * chunk
-    cdef Py_ssize_t end = clip(b + chunk, 0, s.batch), kernel = s.kernel_h * s.kernel_w
-    cdef Py_ssize_t plane = s.height * s.width, out_plane = s.out_height * s.out_width
-    part += ((chunk_at * s.groups + group) * s.outputs * s.channels + c0) * kernel
-    while b < end:
-        weight_item(g, s, x + ((b * s.groups + group) * s.channels + c0) * plane,
-                    dy + (b * s.groups + group) * s.outputs * out_plane,
-                    off, off + g.block * kernel, clip(g.pictures, 0, end - b),
-                    clip(g.block, 0, s.channels - c0), part, scratch)
-        b += g.pictures
-
-
 cdef void bias_channel(const floating* dy, Py_ssize_t batch, Py_ssize_t picture,
                        Py_ssize_t plane, floating* dbias, bint accumulate) noexcept nogil:
     """dbias[r] = sum_b,n dy[b, r, n], in double precision, as SUMS sums side by side."""
     cdef double acc[SUMS]
     cdef double total = dbias[0] if accumulate else 0
-    cdef Py_ssize_t b, n, l
+    cdef Py_ssize_t _b, n, l
     for l in range(SUMS):
         acc[l] = 0
-    for b in range(batch):
+    for _b in range(batch):
         for n in range(plane // SUMS):
             for l in range(SUMS):
                 acc[l] += dy[n * SUMS + l]

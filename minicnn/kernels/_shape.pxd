@@ -1,0 +1,59 @@
+# The shape of one convolution, and the flat walk (_lower.pxd) that each pass over it is.
+#
+# Letters: i kernel row or column, oh output row, h input row.
+
+from libc.stdlib cimport free, malloc
+
+from minicnn.kernels._lower cimport Walk, plan_walk, remainder
+
+
+cdef struct Shape:
+    Py_ssize_t batch, groups, channels, outputs        # channels and outputs of one group
+    Py_ssize_t height, width, out_height, out_width
+    Py_ssize_t kernel_h, kernel_w, stride_h, stride_w
+    Py_ssize_t padding_h, padding_w, dilation_h, dilation_w
+    int threads
+
+
+cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
+    g.channels, g.height, g.width = s.channels, s.height, s.width
+    g.taps_h, g.taps_w = s.kernel_h, s.kernel_w
+    g.row_step, g.col_step = s.stride_h, s.stride_w
+    g.rows, g.cols, g.outputs = s.out_height, s.out_width, s.outputs
+
+
+cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
+    """row0, col0 and tap of a forward walk, one table after the other."""
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, i
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(
+        (s.kernel_h + s.kernel_w + kernel) * sizeof(Py_ssize_t))
+    if row0 != NULL:
+        for i in range(s.kernel_h):
+            row0[i] = i * s.dilation_h - s.padding_h
+        for i in range(s.kernel_w):
+            row0[s.kernel_h + i] = i * s.dilation_w - s.padding_w
+        for i in range(kernel):
+            row0[s.kernel_h + s.kernel_w + i] = i
+    return row0
+
+
+cdef inline bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssize_t items,
+                              Py_ssize_t join) noexcept nogil:
+    cdef Py_ssize_t* row0 = forward_taps(s)
+    cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
+    free(row0)
+    return done
+
+
+cdef inline Py_ssize_t phase_taps(Py_ssize_t phase, Py_ssize_t kernel, Py_ssize_t stride,
+                                  Py_ssize_t padding, Py_ssize_t dilation, Py_ssize_t* index,
+                                  Py_ssize_t* first) noexcept nogil:
+    """The taps i that reach the input rows h = phase + q * stride: those for which
+    h + padding - i * dilation is a multiple of the stride; oh = q + first."""
+    cdef Py_ssize_t i, n = 0
+    for i in range(kernel):
+        if remainder(phase + padding - i * dilation, stride) == 0:
+            index[n] = i
+            first[n] = (phase + padding - i * dilation) // stride
+            n += 1
+    return n

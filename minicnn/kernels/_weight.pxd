@@ -1,0 +1,105 @@
+# The weight gradient of a convolution: which sums one thread takes, and in what order.
+#
+# Letters: b picture, r output channel, c input channel, k = (c, i, j) tap, n flat position.
+#
+#     dw[r, k] = sum_b,n dy[b, r, n] x[b][off[k] + n]        (x lowered, see _lower.pxd)
+#
+#                    taps k -> rows of b, each one a run of a lowered plane
+#                    +-------+-------+-------+
+#     channels r     |  4x3  |  4x3  |       |     scalar products (_dots.pxd): a plane of dy
+#     -> rows of a   +-------+-------+-------+     is a row of a as it lies in memory
+#                    |  4x3  |  4x3  |       |
+#                    +-------+-------+-------+
+#
+# The batch is cut into chunks and the channels into blocks, by the shape alone; an item is one
+# chunk, group and block. Every chunk sums into a copy of dw of its own.
+
+from cython cimport floating
+
+from minicnn.kernels._dots cimport dots, gather_rows
+from minicnn.kernels._lower cimport Walk, clip, divide_up, lower
+from minicnn.kernels._shape cimport Shape
+from minicnn.kernels._tile cimport LANES, round_up
+
+
+cdef enum:
+    FEW = 64                # positions of a plane too few to be summed where they lie
+
+
+cdef inline Py_ssize_t rest_most(const Walk* g) noexcept nogil:
+    """Most positions of one plane that go through a panel."""
+    return clip(g.band * g.cols, LANES, FEW)
+
+
+cdef inline Py_ssize_t weight_scratch(const Walk* g, const Shape* s) noexcept nogil:
+    """Numbers of scratch that one item needs: lowered planes and two panels."""
+    cdef Py_ssize_t panel = round_up(g.pictures * rest_most(g), LANES)
+    cdef Py_ssize_t planes = 0 if g.direct else g.pictures * g.plane
+    return round_up(planes + (g.block * g.taps_h * g.taps_w + s.outputs) * panel, 16)
+
+
+cdef inline void weight_item(const Walk* g, const Shape* s, const floating* x, const floating* dy,
+                             const Py_ssize_t* off, const Py_ssize_t* index, Py_ssize_t pictures,
+                             Py_ssize_t channels, floating* dw, floating* scratch) noexcept nogil:
+    """Add to dw[r, k] for all output channels r of a group and the taps of `channels` input
+    channels, over pictures of which each plane of dy is a row of a and each tap a row of b."""
+    cdef Py_ssize_t plane = s.out_height * s.out_width
+    cdef Py_ssize_t x_picture = s.groups * s.channels * s.height * s.width
+    cdef Py_ssize_t dy_picture = s.groups * s.outputs * plane
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, taps = channels * kernel
+    cdef Py_ssize_t step = x_picture if g.direct else g.plane
+    cdef Py_ssize_t band, first, p, size, rest, padded
+    cdef const floating* planes
+    cdef floating* x_panel = scratch + (0 if g.direct else g.pictures * g.plane)
+    cdef floating* dy_panel = x_panel + taps * round_up(g.pictures * rest_most(g), LANES)
+    for band in range(divide_up(s.out_height, g.band)):
+        first = band * g.band
+        size = clip(g.band, 0, s.out_height - first) * s.out_width
+        planes = scratch
+        if g.direct:
+            planes = x + first * s.width
+        else:
+            for p in range(pictures):
+                lower(g, x + p * x_picture, channels, first, scratch + p * g.plane)
+        if size >= FEW:
+            dots(dy + first * s.out_width, plane, dy_picture, s.outputs, planes, off, 0, step,
+                 taps, pictures, size // LANES, dw, s.channels * kernel, index, 0)
+        rest = size if size < FEW else size % LANES
+        if rest:
+            padded = round_up(pictures * rest, LANES)
+            size -= rest
+            gather_rows(planes + size, off, 0, step, taps, pictures, rest, x_panel)
+            gather_rows(dy + first * s.out_width + size, NULL, plane, dy_picture, s.outputs,
+                        pictures, rest, dy_panel)
+            dots(<const floating*> dy_panel, padded, 0, s.outputs, <const floating*> x_panel,
+                 NULL, padded, 0, taps, 1, padded // LANES, dw, s.channels * kernel, index, 0)
+
+
+cdef inline void order_taps(const Walk* g, Py_ssize_t* off, Py_ssize_t* index) noexcept nogil:
+    """The taps as (c, j, i): three neighbours then read one lowered plane, rows apart, and the
+    plane comes into L1 once."""
+    cdef Py_ssize_t c, i, j, at = 0
+    for c in range(g.block):
+        for j in range(g.taps_w):
+            for i in range(g.taps_h):
+                index[at] = (c * g.taps_h + i) * g.taps_w + j
+                off[at] = g.off[index[at]]
+                at += 1
+
+
+cdef inline void weight_numbered(const Walk* g, const Shape* s, Py_ssize_t item, Py_ssize_t passes,
+                                 Py_ssize_t chunk, const floating* x, const floating* dy,
+                                 const Py_ssize_t* off, floating* part,
+                                 floating* scratch) noexcept nogil:
+    """Item number `item`: channel blocks change fastest, then groups, then chunks."""
+    cdef Py_ssize_t c0 = item % passes * g.block, group = item // passes % s.groups
+    cdef Py_ssize_t chunk_at = item // passes // s.groups, b = chunk_at * chunk
+    cdef Py_ssize_t end = clip(b + chunk, 0, s.batch), kernel = s.kernel_h * s.kernel_w
+    cdef Py_ssize_t plane = s.height * s.width, out_plane = s.out_height * s.out_width
+    part += ((chunk_at * s.groups + group) * s.outputs * s.channels + c0) * kernel
+    while b < end:
+        weight_item(g, s, x + ((b * s.groups + group) * s.channels + c0) * plane,
+                    dy + (b * s.groups + group) * s.outputs * out_plane,
+                    off, off + g.block * kernel, clip(g.pictures, 0, end - b),
+                    clip(g.block, 0, s.channels - c0), part, scratch)
+        b += g.pictures
