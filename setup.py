@@ -250,10 +250,13 @@ def common_flags(msvc: bool, serial: bool) -> tuple[list[str], list[str]]:
     """Compiler and linker flags of all modules."""
     if msvc:
         return (["/Od", "/Zi"], ["/DEBUG"]) if DEBUG else (["/O2"], [])
+    # No kernel reads errno or the floating-point flags: so told, the compiler makes vector code of
+    # more loops. Every value stays as it is, NaN and signed zeros too.
     flags = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
     if DEBUG:  # Cython's own bookkeeping of errors in parallel loops looks uninitialised to gcc
         flags = ["-O1", "-g", "-UNDEBUG", "-Wall", "-Werror", "-Wno-maybe-uninitialized"]
-    flags += ["-Wno-unknown-pragmas"] if serial else []
+    if serial:  # the pragmas are unknown then, and what they name is not used
+        flags += ["-Wno-unknown-pragmas", "-Wno-unused-but-set-variable"]
     strip = ["-Wl,-s"] if sys.platform.startswith("linux") and not DEBUG else []
     return flags, strip
 
