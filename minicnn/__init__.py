@@ -16,9 +16,11 @@ Training a net takes a dozen lines (`Trainer` does the same with a progress bar 
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import data, init, kernels, metrics, models
 from ._version import __version__
-from .checkpoint import load, save
 from .data import DataLoader
 from .errors import CheckpointError, DataError, NonFiniteError, ShapeError
 from .gradcheck import GradcheckReport, gradcheck
@@ -43,9 +45,23 @@ from .layers import (
 )
 from .losses import MSELoss, SoftmaxCrossEntropy
 from .optim import SGD, Adam, AdamW
-from .schedules import Cosine, OneCycle, StepDecay
 from .tensor import Parameter, Tensor, no_grad
-from .train import History, Trainer
+
+if TYPE_CHECKING:
+    from .checkpoint import load, save
+    from .schedules import Cosine, OneCycle, StepDecay
+    from .train import History, Trainer
+
+# What building and running a net does not need is imported when it is first asked for.
+_LATER = {
+    "Cosine": "schedules",
+    "History": "history",
+    "OneCycle": "schedules",
+    "StepDecay": "schedules",
+    "Trainer": "train",
+    "load": "checkpoint",
+    "save": "checkpoint",
+}
 
 __all__ = [
     "SGD",
@@ -96,3 +112,15 @@ __all__ = [
     "set_num_threads",
     "use_backend",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

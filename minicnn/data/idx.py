@@ -10,10 +10,8 @@ the values in row-major order. The 10,000 test pictures of MNIST begin
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -57,6 +55,9 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         DataError: it is not an IDX file, it is damaged, or it holds more or less than its header
             says. The message names the file, what was expected and what was found.
     """
+    import gzip
+    import zlib
+
     path = Path(path)
     with open(path, "rb") as raw:
         size = os.fstat(raw.fileno()).st_size

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ..errors import DataError, describe
 from .array import ArrayDataset
-from .download import RemoteFile, download
 from .idx import idx_dataset
 
 Split = Literal["train", "test"]
@@ -244,6 +243,8 @@ def _find_file(folder: Path, name: str) -> Path | None:
 
 
 def _download(source: Source, files: tuple[IdxFile, IdxFile], place: Path) -> tuple[Path, Path]:
+    from .download import RemoteFile, download
+
     folder = place if place.name == source.folder else place / source.folder
     images, labels = (
         download(

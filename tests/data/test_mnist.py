@@ -129,7 +129,7 @@ def test_it_is_downloaded_where_it_will_be_found(
         asked.append(file)
         return write_idx(folder / file.name, IMAGES if "images" in file.name else LABELS)
 
-    monkeypatch.setattr(MODULE, "download", fake)
+    monkeypatch.setattr("minicnn.data.download.download", fake)
     dataset = mnist(tmp_path / name, download=True)
     np.testing.assert_array_equal(dataset.images[:, 0], IMAGES)
     folder = tmp_path / "mnist" if name == "mnist" else tmp_path / "elsewhere" / "mnist"
@@ -150,7 +150,7 @@ def test_the_download_goes_to_the_cache_by_default(
     def fake(file: Any, folder: Path) -> Path:
         return write_idx(folder / file.name, IMAGES if "images" in file.name else LABELS)
 
-    monkeypatch.setattr(MODULE, "download", fake)
+    monkeypatch.setattr("minicnn.data.download.download", fake)
     mnist(download=True)
     assert (tmp_path / "cache" / "mnist" / "train-images-idx3-ubyte.gz").is_file()
 
