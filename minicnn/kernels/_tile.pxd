@@ -17,7 +17,9 @@
 #
 # Why these sizes: at v3 there are 16 registers of 8 floats. 12 sums, 3 vectors of x and one
 # weight fill them exactly, and 12 independent sums hide the latency of the multiply-add (4
-# cycles, two a cycle: at least 8). At v4 there are 32 registers of 16 floats, at v2 16 of 4.
+# cycles, two a cycle: at least 8). At v4 there are 32 registers of 16 floats. At v2 there are
+# 16 of 4 and no fused multiply-add: 8 sums leave room for the products. (There, LANES is two
+# vectors: gcc 12 unrolls a loop over one of 4 before it would turn it into vector code.)
 # Double precision uses the same tiles: right, but not all of its sums fit in registers.
 
 from cython cimport floating
@@ -35,8 +37,8 @@ cdef extern from *:
     #define MINICNN_LANES 8
     #else
     #define MINICNN_ROWS 4
-    #define MINICNN_COLS 12
-    #define MINICNN_LANES 4
+    #define MINICNN_COLS 8
+    #define MINICNN_LANES 8
     #endif
     """
     enum:
