@@ -19,7 +19,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import data, init, kernels, metrics, models
+try:
+    from . import kernels
+except ImportError as error:  # the kernels are not compiled, or do not fit this machine
+    from ._missing import leave_if_command
+
+    leave_if_command(error)
+    raise
+
+from . import data, init, metrics, models
 from ._version import __version__
 from .data import DataLoader
 from .errors import CheckpointError, DataError, NonFiniteError, ShapeError

@@ -21,6 +21,7 @@ BASIC = {"_version", "errors", "files"}
 NETS = {*BASIC, "init", "kernels", "labels", "layers", "tensor"}
 MAP = {
     "_version": set[str](),
+    "_missing": set[str](),
     "errors": set[str](),
     "files": {"errors"},
     "kernels": set[str](),

@@ -1,0 +1,122 @@
+"""minicnn doctor: well when all is well, and clear about the remedy when it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import doctor, kernels
+from minicnn.cli import main
+
+compiled = pytest.mark.skipif(
+    kernels.info()["engine"] == "reference", reason="runs with MINICNN_BACKEND=reference"
+)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> doctor.Report:
+    return doctor.report()
+
+
+def test_a_sound_installation_is_well(healthy: doctor.Report) -> None:
+    assert healthy["ok"], healthy["problems"]
+    assert healthy["minicnn"] == minicnn.__version__
+    assert healthy["numpy"] == np.__version__
+    assert all(outcome.startswith("ok") for outcome in healthy["self_test"].values())
+    assert healthy["data"]["found"][0] == "digits (built in)"
+    text = doctor.format(healthy)
+    assert text.endswith("all is well")
+    for word in ("engine", "threads", "OpenMP", "compiler", "self-test"):
+        assert word in text
+
+
+def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    assert main(["doctor"]) == 0
+    assert "all is well" in capsys.readouterr().out
+
+
+@compiled
+def test_a_wrong_kernel_is_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Wrong:
+        """The compiled engine, but every convolution is one too large."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(kernels._State.compiled, name)
+
+        def conv2d_forward(self, *arguments: object) -> None:
+            kernels._State.compiled.conv2d_forward(*arguments)  # type: ignore[union-attr]
+            arguments[3][...] += 1  # type: ignore[index]
+
+    monkeypatch.setattr(kernels, "engine", Wrong())
+    report = doctor.report()
+    assert not report["ok"]
+    assert "results differ by 1" in report["self_test"]["kernels against the reference"]
+    assert "build again" in report["problems"][0]
+    assert "PROBLEM: self-test failed" in doctor.format(report)
+    assert main(["doctor"]) == 1
+    capsys.readouterr()
+
+
+def test_the_reference_engine_works_but_is_slow() -> None:
+    with kernels.use_backend("reference"):
+        report = doctor.report()
+    assert report["ok"]
+    assert "unset MINICNN_BACKEND" in report["advice"][0]
+
+
+def test_data_sets_that_are_there_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").touch()
+    monkeypatch.setenv("MINICNN_DATA", str(tmp_path))
+    facts = doctor.data_report()
+    assert str(tmp_path) in facts["folders"]
+    assert "mnist" in facts["found"]
+    assert "fashion-mnist" not in facts["found"]
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    """A copy of the package without its compiled modules."""
+    source = Path(minicnn.__file__).parent
+    ignore = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__", "embedded")
+    shutil.copytree(source, tmp_path / "minicnn", ignore=ignore)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("MINICNN_")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_missing_kernels_are_one_clear_message(unbuilt: Path) -> None:
+    imported = run(unbuilt, "-c", "import minicnn")
+    assert imported.returncode == 1
+    assert "Traceback" in imported.stderr  # a program that imports minicnn gets the exception
+    for arguments in (["doctor"], ["train"]):
+        result = run(unbuilt, "-m", "minicnn", *arguments)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        assert "pip install" in result.stderr
+    assert "PROBLEM" in run(unbuilt, "-m", "minicnn", "doctor").stderr
