@@ -163,7 +163,8 @@ cdef inline double _row(const floating* z, floating* dz, Py_ssize_t K, int64_t l
     return loss
 
 
-def softmax_cross_entropy(const floating[:, ::1] logits not None, const int64_t[::1] labels not None,
+def softmax_cross_entropy(const floating[:, ::1] logits not None,
+                          const int64_t[::1] labels not None,
                           floating[:, ::1] dlogits not None, double label_smoothing):
     """Mean over n of log sum_k exp z[n, k] - sum_k t[n, k] z[n, k], and its gradient.
 

@@ -5,8 +5,8 @@
 # DH, DW. A plane is one (b, c); planes are independent, and threads share them out.
 #
 # Design. `_window` is the loop to read first: one window, from its corner, with an `if`. It is
-# right for everything, and slow, for the processor cannot guess how the `if` will go. The rest of the
-# file does the same for many windows at once:
+# right for everything, and slow, for the processor cannot guess how the `if` will go. The rest
+# of the file does the same for many windows at once:
 #
 #     x, row 2i      a b | c d | e f | g h          a row of windows 2x2; in each the four
 #     x, row 2i+1    A B | C D | E F | G H          values are compared in the same order, on

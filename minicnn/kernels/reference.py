@@ -183,9 +183,7 @@ def maxpool2d_forward(
         mask[...] = winner
 
 
-def maxpool2d_backward(
-    dy: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int
-) -> None:
+def maxpool2d_backward(dy: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int) -> None:
     """dx[b,c,n] = Σ of dy[b,c,i,j] over the windows (i,j) with mask[b,c,i,j] = n."""
     B, C, H, W = dx.shape
     flat = np.zeros((B, C, H * W), dx.dtype)
