@@ -270,7 +270,8 @@ class Layer(Module):
         """Forward in evaluation mode without recording, batch by batch; the mode is then restored.
 
         Args:
-            x: Pictures: B×C×H×W floats, or 8-bit H×W, N×H×W or N×H×W×C (then divided by 255).
+            x: Pictures: B×C×H×W floats, or 8-bit H×W, N×H×W, N×H×W×C or N×C×H×W with 1, 3 or 4
+                channels (then divided by 255).
             batch_size: How many pictures go through at a time.
 
         Returns:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from .base import Layer
 
 
+CHANNELS = (1, 3, 4)
+
+
 def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> FloatArray:
     """Pictures in any usual form as B×C×H×W floats.
 
-    8-bit arrays are pictures as files hold them: H×W, N×H×W or N×H×W×C, divided by 255. Floats are
-    H×W, N×H×W or B×C×H×W and taken as they are.
+    8-bit arrays are pictures as files hold them, H×W, N×H×W or N×H×W×C, and divided by 255;
+    N×C×H×W, as data sets hold them, is told by its axis of 1, 3 or 4 channels. Floats are H×W,
+    N×H×W or B×C×H×W and taken as they are.
 
     Raises:
         ShapeError: another number of axes.
@@ -27,6 +31,8 @@ def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -
         return as_float_array(x, "x", dtype)
     array = np.asarray(x)
     if array.dtype == np.uint8:
+        if array.ndim == 4 and array.shape[1] in CHANNELS and array.shape[3] not in CHANNELS:
+            array = np.moveaxis(array, 1, 3)
         array = Tensor.from_images(array[np.newaxis] if array.ndim == 2 else array).data
     elif array.ndim == 2:
         array = array[np.newaxis, np.newaxis]

@@ -195,6 +195,8 @@ def test_predict_works_in_evaluation_mode_and_restores_the_mode() -> None:
     np.testing.assert_allclose(net.predict(floats), whole, rtol=1e-6)
     np.testing.assert_allclose(net.predict(floats[:, None]), whole, rtol=1e-6)
     np.testing.assert_allclose(net.predict(images[0]), whole.numpy()[:1], rtol=1e-6)
+    for four_axes in (images[:, None], images[..., None]):  # N×C×H×W and N×H×W×C
+        np.testing.assert_allclose(net.predict(four_axes), whole, rtol=1e-6)
     assert net.predict(images[:0]).shape == (0, 3, 1, 1)
     with pytest.raises(RuntimeError, match="no_grad"):
         net.backward(whole)
