@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from . import kernels
-except ImportError as error:  # the kernels are not compiled, or do not fit this machine
+except ImportError:  # the kernels are not compiled, or do not fit this machine
     from ._missing import leave_if_command
 
-    leave_if_command(error)
+    leave_if_command()
     raise
 
 from . import data, init, metrics, models

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 
-def leave_if_command(error: ImportError) -> None:
+def leave_if_command() -> None:
     """End with one line and exit code 1 if this process is the command; do nothing otherwise.
+
+    To be called where an ImportError is being handled, whose text the line shows.
 
     Raises:
         SystemExit: it is the command: the script ``minicnn``, or ``python -m minicnn``.
@@ -20,6 +22,7 @@ def leave_if_command(error: ImportError) -> None:
     module = sys.argv[:1] == ["-m"] and "minicnn" in sys.orig_argv
     if not (script or module):
         return
+    error = sys.exc_info()[1]
     if "doctor" in sys.argv[1:]:
         print(f"minicnn   in {Path(__file__).parent}: cannot be imported", file=sys.stderr)
         print(f"Python    {platform.python_version()} ({sys.executable})", file=sys.stderr)
