@@ -107,8 +107,9 @@ def _switch(name: str, why: str) -> None:
         globals()["engine"] = reference
     else:
         if _State.compiled is None:
-            cpu = _choice.load_cpu()
-            loaded = _choice.load_level(cpu.cpu_level(), os.environ)
+            with _choice.short_spinning(os.environ):
+                cpu = _choice.load_cpu()
+                loaded = _choice.load_level(cpu.cpu_level(), os.environ)
             _State.cpu = cpu
             _State.level, _State.compiled, _State.why = loaded
         globals()["engine"] = _State.compiled

@@ -351,3 +351,22 @@ class TestBuild:
         else:
             assert info["openmp"] is None
             assert cpu.openmp_runtime() == ""
+
+
+class TestSpinning:
+    def test_a_wish_holds_while_the_runtime_is_loaded_and_no_longer(self) -> None:
+        environ = {"HOME": "x"}
+        with _choice.short_spinning(environ):
+            assert environ["GOMP_SPINCOUNT"] == "1000"
+        assert environ == {"HOME": "x"}
+
+    @pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+    def test_the_users_own_wish_stands(self, name: str) -> None:
+        environ = {name: "7"}
+        with _choice.short_spinning(environ):
+            assert environ == {name: "7"}
+        assert environ == {name: "7"}
+
+    def test_children_do_not_inherit_it(self) -> None:
+        result = python("import minicnn, os; print('GOMP_SPINCOUNT' in os.environ)")
+        assert last_line(result) == "False"
