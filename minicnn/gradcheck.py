@@ -3,12 +3,14 @@
 Every entry θ of the input and of the parameters is moved a little, and the loss is asked what
 difference that made:
 
-    numeric = (L(θ + h) − L(θ − h)) / 2h          error = |numeric − analytic| / max(1, |numeric|)
+    numeric = (L(θ + h) − L(θ − h)) / 2h            error = |numeric − analytic| / largest gradient
 
-in float64, where the rounding error of this quotient is near 1e-9; in float32 it would drown every
-bug but the coarsest. Where a max or a ReLU switches within the step, the quotient is the derivative
-of nothing. Then the slopes on the two sides differ however small the step is, and the entry is
-reported as "not differentiable here", neither right nor wrong.
+in float64, where the rounding error of this quotient is near 1e-10; in float32 it would drown every
+bug but the coarsest. The largest gradient is that of the array in question, so that a small one, of
+a mean over many pictures say, is held to the same standard as a large one. Where a max or a ReLU
+switches within the step, the quotient is the derivative of nothing. Then the slopes on the two
+sides differ however small the step is, and the entry is reported as "not differentiable here",
+neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .errors import describe, positive_int
 from .init import as_generator
 from .layers import Layer
 from .tensor import FloatArray, Tensor, no_grad
@@ -39,8 +42,8 @@ class Check:
     Attributes:
         name: "x", or the parameter's name.
         size: Entries of the array.
-        checked: Entries that were compared.
-        kinks: Entries, of these, at which the loss is not differentiable.
+        checked: Entries that were looked at.
+        kinks: Entries, of these, at which the loss is not differentiable: not compared.
         error: The largest error among the others.
         index: Where it is.
         analytic: What backward said there.
@@ -78,16 +81,22 @@ class GradcheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every array's gradient is right."""
-        return all(check.ok for check in self.checks)
+        """Whether every array's gradient is right, and anything could be compared at all."""
+        return all(check.ok for check in self.checks) and not self.inconclusive
+
+    @property
+    def inconclusive(self) -> bool:
+        """Whether there was no entry at which the loss is differentiable, or none at all."""
+        return all(check.checked == check.kinks for check in self.checks)
 
     def __bool__(self) -> bool:
         return self.ok
 
     def __str__(self) -> str:
-        return "\n".join(
-            ["gradcheck " + ("passed" if self.ok else "FAILED"), *map(str, self.checks)]
-        )
+        verdict = "passed" if self.ok else "FAILED"
+        if self.inconclusive:
+            verdict = "says nothing: x has no entry where the loss is differentiable; try another"
+        return "\n".join([f"gradcheck {verdict}", *map(str, self.checks)])
 
 
 def gradcheck(
@@ -110,12 +119,19 @@ def gradcheck(
         loss: Of the output, (loss, gradient), such as ``lambda y: (ce(y, labels), ce.backward())``;
             None takes Σ y·r with random weights r, which no wrong entry can hide from.
         max_entries: At most so many entries of each array are checked, drawn at random.
-        tolerance: The largest error allowed.
+        tolerance: The largest error allowed, as a share of the array's largest gradient.
         rng: For r and for the draw.
 
     Returns:
         The report; its ``ok`` tells whether all is right.
+
+    Raises:
+        TypeError: net is no Layer.
+        RuntimeError: the same input gives another loss the second time.
     """
+    if not isinstance(net, Layer):
+        raise TypeError(f"net must be a minicnn layer or net, got {describe(net)}")
+    max_entries = positive_int(max_entries, "max_entries")
     generator = as_generator(rng)
     twin = copy.deepcopy(net).astype(np.float64)
     point = Tensor(np.array(Tensor(x).data, dtype=np.float64))
@@ -136,6 +152,13 @@ def gradcheck(
             y = run()
         return float(measure(y)[0])
 
+    middle = value()
+    again = value()
+    if not (middle == again or math.isnan(middle)):
+        raise RuntimeError(
+            f"{net.label}: the loss is {middle!r} and then, for the same input, {again!r}; draw "
+            f"random numbers from the layer's own `rng`, whose state is put back each time"
+        )
     arrays: list[tuple[str, FloatArray, FloatArray]] = [("x", point.data, dx.data)]
     for name, parameter in twin.named_parameters().items():
         grad = parameter.grad
@@ -144,7 +167,7 @@ def gradcheck(
         )
     return GradcheckReport(
         tuple(
-            _check(name, data, grad.copy(), value, max_entries, tolerance, generator)
+            _check(name, data, grad.copy(), value, middle, max_entries, tolerance, generator)
             for name, data, grad in arrays
         )
     )
@@ -161,6 +184,7 @@ def _check(
     data: FloatArray,
     grad: FloatArray,
     value: Callable[[], float],
+    middle: float,
     max_entries: int,
     tolerance: float,
     generator: np.random.Generator,
@@ -171,12 +195,13 @@ def _check(
         entries = np.sort(generator.choice(data.size, max_entries, replace=False))
     worst: tuple[float, int, float, float] = (0.0, 0, math.nan, math.nan)
     kinks = 0
+    largest = float(np.abs(grad, where=np.isfinite(grad), out=np.zeros_like(grad)).max(initial=0.0))
     for entry in entries:
         analytic = float(grad.flat[entry])
-        numeric, error = _quotient(data, int(entry), analytic, value, tolerance)
+        numeric, error = _quotient(data, int(entry), analytic, value, middle, largest, tolerance)
         if numeric is None:
             kinks += 1
-        elif not error <= worst[0]:  # so that a NaN counts as the worst
+        elif error > worst[0]:
             worst = (error, int(entry), analytic, numeric)
     index: tuple[Any, ...] = np.unravel_index(worst[1], data.shape) if data.size else ()
     return Check(
@@ -193,18 +218,24 @@ def _check(
 
 
 def _quotient(
-    data: FloatArray, entry: int, analytic: float, value: Callable[[], float], tolerance: float
+    data: FloatArray,
+    entry: int,
+    analytic: float,
+    value: Callable[[], float],
+    middle: float,
+    largest: float,
+    tolerance: float,
 ) -> tuple[float | None, float]:
     """(numeric derivative, error) at one entry; (None, 0) where there is none.
 
     A step that straddles a kink spoils the quotient, so a mismatch is looked at again with smaller
     steps. If the two one-sided slopes still differ at the smallest, by much more than rounding
-    could make them, the kink is at the point itself.
+    could make them, the kink is at the point itself. ``middle`` is the loss at the point,
+    ``largest`` the largest gradient of the array.
     """
     flat = data.reshape(-1)
     old = float(flat[entry])
-    middle = value()
-    numeric, error = math.nan, math.nan
+    numeric, error = math.nan, math.inf
     slopes_differ = True
     for step in _STEPS:
         h = step * max(1.0, abs(old))
@@ -214,10 +245,12 @@ def _quotient(
         below = value()
         flat[entry] = old
         numeric = (above - below) / (2 * h)
-        error = abs(numeric - analytic) / max(1.0, abs(numeric))
+        scale = max(largest, abs(numeric)) or 1.0
+        rounding = float(np.finfo(np.float64).eps) * max(1.0, abs(middle)) / h
+        off = abs(numeric - analytic)
+        error = math.inf if math.isnan(off) else max(0.0, off - 8 * rounding) / scale
         if error <= tolerance:
             return numeric, error
-        rounding = 64 * np.finfo(np.float64).eps * max(1.0, abs(middle)) / h
         gap = abs((above - middle) - (middle - below)) / h
-        slopes_differ &= gap > float(rounding) + 1e-3 * max(1.0, abs(numeric))
+        slopes_differ &= gap > 64 * rounding + 1e-3 * scale
     return (None, 0.0) if slopes_differ else (numeric, error)

@@ -72,6 +72,53 @@ def test_nan_is_a_failure() -> None:
     assert not gradcheck(NanReLU(), sample(1, 1, 2, 2))
 
 
+class FirstNanReLU(ReLU):
+    """A gradient that is right but for its first entry."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        dx = super()._backward(dy, need_dx)
+        assert dx is not None
+        dx.flat[0] = np.nan
+        return dx
+
+
+def test_a_single_nan_is_not_forgotten() -> None:
+    report = gradcheck(FirstNanReLU(), np.abs(sample(1, 1, 3, 3)) + 1)
+    assert not report
+    assert report.checks[0].index == (0, 0, 0, 0)
+
+
+class NoisyReLU(ReLU):
+    """Random numbers that gradcheck cannot draw again."""
+
+    def _forward(self, x: FloatArray) -> FloatArray:
+        y = super()._forward(x)
+        self.count = getattr(self, "count", 0) + 1
+        return y + self.count
+
+
+def test_a_loss_that_changes_by_itself_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="for the same input"):
+        gradcheck(NoisyReLU(), sample(1, 1, 3, 3))
+
+
+class LargerReLU(ReLU):
+    """A gradient half again as large as it should be."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        dx = super()._backward(dy, need_dx)
+        return None if dx is None else 1.5 * dx
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e-7])
+def test_small_gradients_are_held_to_the_same_standard(scale: float) -> None:
+    def loss(y: Tensor) -> tuple[float, Tensor]:
+        return scale * float(y.data.sum()), Tensor(np.full(y.shape, scale))
+
+    assert gradcheck(ReLU(), sample(2, 3, 4, 4), loss)
+    assert not gradcheck(LargerReLU(), sample(2, 3, 4, 4), loss)
+
+
 def test_a_kink_is_reported_not_failed() -> None:
     x = sample(1, 1, 2, 3)
     x[0, 0, 0, 0] = 0.0
@@ -84,8 +131,25 @@ def test_a_kink_is_reported_not_failed() -> None:
 def test_a_tie_is_reported_not_failed() -> None:
     x = np.zeros((1, 1, 2, 2))
     report = gradcheck(MaxPool2D(2), x)
-    assert report
+    assert report.checks[0].ok
     assert report.checks[0].kinks == 4
+
+
+def test_nothing_but_kinks_is_neither_right_nor_wrong() -> None:
+    report = gradcheck(MaxPool2D(2), np.zeros((1, 1, 2, 2)))
+    assert report.inconclusive
+    assert not report
+    assert "gradcheck says nothing" in str(report)
+    assert "FAILED" not in str(report)
+    assert not gradcheck(MaxPool2D(2), sample(1, 1, 2, 2)).inconclusive
+    assert gradcheck(MaxPool2D(2), np.zeros((0, 1, 2, 2))).inconclusive
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(TypeError, match="net must be a minicnn layer or net, got 3"):
+        gradcheck(3, sample(1, 1, 2, 2))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_entries must be an integer of at least 1, got 0"):
+        gradcheck(ReLU(), sample(1, 1, 2, 2), max_entries=0)
 
 
 def test_a_kink_close_by_is_no_reason_to_skip_the_entry() -> None:
