@@ -116,6 +116,8 @@ class Optimizer:
                 is that of another optimizer or of another net.
         """
         kind = type(self).__name__
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be what state_dict() gave, got {describe(state)}")
         own = self._arrays()
         counts = np.zeros(len(self.params), np.int64)
         _check_keys({"step", "lr", "steps", *own}, set(state), kind)
@@ -169,6 +171,10 @@ class Optimizer:
         }
 
     # --- pieces -------------------------------------------------------------------------------
+
+    def __getstate__(self) -> State:
+        """For copies and pickles: without the pieces, which would be views of nothing there."""
+        return {**self.__dict__, "_pieces": [None] * len(self.params), "_scratch": {}}
 
     def _zeros(self, parameter: Parameter) -> tuple[FloatArray, ...]:
         return tuple(np.zeros(parameter.shape, parameter.dtype) for _ in self.slots)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -391,3 +393,21 @@ def test_the_learning_rate_stays_checked() -> None:
     with pytest.raises(ValueError, match="lr must be a finite number at least 0, got nan"):
         optimizer.lr = math.nan
     assert optimizer.lr == 0.1
+
+
+@every_optimizer
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))]
+)
+def test_a_copy_of_net_and_optimizer_goes_on_as_the_original(make: Make, duplicate: Any) -> None:
+    params = parameters()
+    optimizer = make(params)
+    for parameter in params:
+        parameter.grad = np.ones(parameter.shape)
+    optimizer.step()
+    twins, twin = duplicate((params, optimizer))
+    optimizer.step()
+    twin.step()
+    for mine, theirs in zip(params, twins, strict=True):
+        assert not np.shares_memory(mine.data, theirs.data)
+        np.testing.assert_array_equal(mine.data, theirs.data)
