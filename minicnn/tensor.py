@@ -19,6 +19,9 @@ from .errors import ShapeError, describe
 FloatArray = npt.NDArray[Any]
 """A float32 or float64 array."""
 
+CHANNELS = (1, 3, 4)
+"""Channels that pictures have: grey, colour, colour with transparency."""
+
 FLOAT_DTYPES: tuple[np.dtype[Any], ...] = (np.dtype(np.float32), np.dtype(np.float64))
 
 _recording: ContextVar[bool] = ContextVar("minicnn_recording", default=True)
@@ -39,6 +42,9 @@ class no_grad(contextlib.ContextDecorator):  # noqa: N801 (PyTorch's name)
 
     def __init__(self) -> None:
         self._tokens: list[Any] = []
+
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()  # for each call of a decorated function: two threads may be in one
 
     def __enter__(self) -> None:
         self._tokens.append(_recording.set(False))
@@ -97,12 +103,19 @@ def as_float_array(data: Any, name: str = "data", dtype: npt.DTypeLike | None = 
             f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}"
         )
     result = np.ascontiguousarray(array, dtype=target).reshape(array.shape)
-    if kind in "iu" and array.dtype.itemsize > 2 and not np.array_equal(result, array):
+    if kind in "iu" and array.dtype.itemsize > 2 and not _holds(result, array):
         raise ValueError(
             f"{name} holds integers that {target} cannot represent exactly; "
             f"convert it yourself, for example data.astype('float64')"
         )
     return result
+
+
+def _holds(floats: FloatArray, integers: npt.NDArray[Any]) -> bool:
+    """Whether the floats are the integers exactly. NumPy would compare the two as floats."""
+    info = np.iinfo(integers.dtype)
+    inside = (floats >= float(info.min)) & (floats < float(info.max))  # the limit is rounded up
+    return bool(inside.all()) and np.array_equal(floats.astype(integers.dtype), integers)
 
 
 def _to_numpy(
@@ -135,9 +148,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "data", "grad")
-
-    # NumPy's operators then ask the Tensor first instead of taking it for a sequence.
-    __array_priority__ = 100
 
     def __init__(self, data: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> None:
         array = as_float_array(data, "data", dtype)
@@ -176,7 +186,7 @@ class Tensor:
 
         Raises:
             TypeError: the array is not uint8.
-            ShapeError: it has another number of axes than 3 or 4.
+            ShapeError: it has another number of axes than 3 or 4, or its channels come first.
         """
         array = np.asarray(images)
         if array.dtype != np.uint8:
@@ -185,6 +195,11 @@ class Tensor:
             raise ShapeError(
                 f"Tensor.from_images: images must have shape (N, H, W) or (N, H, W, C), "
                 f"got {array.shape}"
+            )
+        if array.ndim == 4 and array.shape[3] not in CHANNELS and array.shape[1] in CHANNELS:
+            raise ShapeError(
+                f"Tensor.from_images: images must have their channels last, (N, H, W, C), got "
+                f"{array.shape}; pass np.moveaxis(images, 1, 3)"
             )
         planes = array[:, np.newaxis] if array.ndim == 3 else np.moveaxis(array, 3, 1)
         return cls(np.divide(planes, np.float32(255), dtype=np.float32))

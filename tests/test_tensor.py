@@ -65,6 +65,13 @@ def test_large_integers_are_refused_where_float32_cannot_hold_them() -> None:
     with pytest.raises(ValueError, match="integers that float32 cannot represent exactly"):
         Tensor(exact + 1)
     assert Tensor(exact + 1, dtype=np.float64).data[0, 0, 0, 0] == 2**24 + 1
+    for n in (2**60 + 1, 2**63 - 1, -(2**63) + 1):
+        with pytest.raises(ValueError, match="cannot represent exactly"):
+            as_float_array(np.array([n], np.int64), dtype=np.float64)
+    for exactly in (2**60, -(2**63)):
+        assert as_float_array(np.array([exactly], np.int64))[0] == exactly
+    with pytest.raises(ValueError, match="cannot represent exactly"):
+        as_float_array(np.array([2**64 - 1], np.uint64))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4), (1, 1, 1, 1, 1)])
@@ -107,6 +114,8 @@ def test_from_images_refuses_floats_and_other_ranks() -> None:
         Tensor.from_images(np.zeros((1, 2, 2)))
     with pytest.raises(ShapeError, match=r"got \(2, 2\)"):
         Tensor.from_images(np.zeros((2, 2), np.uint8))
+    with pytest.raises(ShapeError, match="must have their channels last"):
+        Tensor.from_images(np.zeros((2, 3, 28, 28), np.uint8))
 
 
 def test_from_features() -> None:
@@ -141,6 +150,8 @@ def test_numpy_protocols() -> None:
     copied.data[...] = 0
     assert t.data.sum() == 3
     assert t.astype("float64").dtype == np.float64
+    np.testing.assert_array_equal(t.data + t, 2 * t.data)
+    np.testing.assert_array_equal(t * np.float32(3), 3 * t.data)
 
 
 def test_read_only_arrays_stay_read_only() -> None:
@@ -173,6 +184,28 @@ def test_no_grad_is_the_threads_own() -> None:
         thread.start()
         thread.join()
     assert seen == [True]
+
+
+def test_a_function_without_grad_may_run_in_two_threads_at_once() -> None:
+    inside, leave = threading.Barrier(2, timeout=30), [threading.Event(), threading.Event()]
+    seen: list[bool] = []
+
+    @no_grad()
+    def wait(number: int) -> None:
+        inside.wait()
+        assert leave[number].wait(30)
+
+    def run(number: int) -> None:
+        wait(number)
+        seen.append(is_recording())
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for event, thread in zip(leave, threads, strict=True):  # the first in leaves first
+        event.set()
+        thread.join(30)
+    assert seen == [True, True]
 
 
 def test_parameter_gradients_accumulate_until_cleared() -> None:
