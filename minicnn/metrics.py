@@ -68,9 +68,11 @@ def topk_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
     k = positive_int(k, "k")
     if k > K:
         raise ValueError(f"k must be at most the number of classes, {K}, got {k}")
-    z = np.where(np.isnan(z), np.inf, z)
-    own = z[np.arange(B), true][:, np.newaxis]
-    ahead = (z > own) | ((z == own) & (np.arange(K) < true[:, np.newaxis]))
+    nan = np.isnan(z)  # which counts as more than infinity, as in argmax
+    z = np.where(nan, 0, z)
+    own, own_nan = (a[np.arange(B), true][:, np.newaxis] for a in (z, nan))
+    tie = (z == own) & (np.arange(K) < true[:, np.newaxis])
+    ahead = (nan & ~own_nan) | ((nan == own_nan) & ((z > own) | tie))
     return float(np.mean(ahead.sum(axis=1) < k))
 
 
