@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from . import kernels
-except ImportError:  # the kernels are not compiled, or do not fit this machine
+except (ImportError, ValueError):  # not compiled, or the environment asks for what cannot be
     from ._missing import leave_if_command
 
     leave_if_command()
@@ -56,12 +56,15 @@ from .optim import SGD, Adam, AdamW
 from .tensor import Parameter, Tensor, no_grad
 
 if TYPE_CHECKING:
+    from . import checkpoint, image, plots, schedules, train
     from .checkpoint import load, save
     from .schedules import Cosine, OneCycle, StepDecay
-    from .train import History, Trainer
+    from .train import Callback, History, Trainer
 
 # What building and running a net does not need is imported when it is first asked for.
+_MODULES_LATER = ("checkpoint", "image", "plots", "schedules", "train")
 _LATER = {
+    "Callback": "train",
     "Cosine": "schedules",
     "History": "history",
     "OneCycle": "schedules",
@@ -77,6 +80,7 @@ __all__ = [
     "AdamW",
     "AvgPool2D",
     "BatchNorm2D",
+    "Callback",
     "CheckpointError",
     "Concat",
     "Conv2D",
@@ -107,22 +111,29 @@ __all__ = [
     "Tensor",
     "Trainer",
     "__version__",
+    "checkpoint",
     "data",
     "get_num_threads",
     "gradcheck",
+    "image",
     "init",
     "kernels",
     "load",
     "metrics",
     "models",
     "no_grad",
+    "plots",
     "save",
+    "schedules",
     "set_num_threads",
+    "train",
     "use_backend",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES_LATER:
+        return import_module(f".{name}", __name__)  # which also makes it an attribute
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -115,7 +115,7 @@ def _import_built(module: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:
+        if error.name not in (name, name.rpartition(".")[0]):
             raise
         raise NotBuiltError(module.rpartition(".")[2]) from None
     except ImportError as error:
