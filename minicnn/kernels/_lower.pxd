@@ -29,7 +29,7 @@
 # s > 1 sorts the rows of a plane by their remainder, so that oh and oh + 1 stay neighbours.
 
 from cython cimport floating
-from libc.stdlib cimport free, labs, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from minicnn.kernels._tile cimport COLS, tile_rows
@@ -83,6 +83,10 @@ cdef inline Py_ssize_t divide_up(Py_ssize_t value, Py_ssize_t by) noexcept nogil
 cdef inline Py_ssize_t remainder(Py_ssize_t value, Py_ssize_t by) noexcept nogil:
     """value mod by, in 0 ... by - 1 for negative values too."""
     return (value % by + by) % by
+
+
+cdef inline Py_ssize_t _size(Py_ssize_t value) noexcept nogil:
+    return -value if value < 0 else value
 
 
 cdef inline Py_ssize_t clip(Py_ssize_t value, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
@@ -178,8 +182,8 @@ cdef inline void _order_columns(Walk* g) noexcept nogil:
         g.shift[j] = 0
         for s in range(t):
             shift = g.col0[j] - g.col0[g.turn[s]]
-            if shift % g.col_step == 0 and labs(shift // g.col_step) < clip(
-                    g.cols, 0, labs(g.shift[j]) if g.shift[j] else MOST_SHIFT + 1):
+            if shift % g.col_step == 0 and _size(shift // g.col_step) < clip(
+                    g.cols, 0, _size(g.shift[j]) if g.shift[j] else MOST_SHIFT + 1):
                 g.twin[j], g.shift[j] = g.turn[s], shift // g.col_step
 
 

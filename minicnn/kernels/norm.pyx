@@ -152,7 +152,9 @@ cdef inline double _row(const floating* z, floating* dz, Py_ssize_t K, int64_t l
         dz[k] = exp_negative(z[k] - top)
     for k in range(K):
         total += dz[k]
-    loss = log(total) - (1 - smoothing) * (z[label] - top)
+    loss = log(total)
+    if smoothing < 1:
+        loss -= (1 - smoothing) * (z[label] - top)
     if smoothing > 0:
         for k in range(K):
             loss -= smoothing / K * (z[k] - top)
