@@ -211,7 +211,7 @@ class BuildKernels(build_ext):
             source.write_text(program, encoding="ascii")
             objects = self.compiler.compile(
                 [str(source)],
-                output_dir=os.path.splitdrive(folder)[0] or os.sep,
+                output_dir=os.path.splitdrive(folder)[0] + os.sep,
                 extra_postargs=compile_flags,
             )
             # As modules are linked: LDFLAGS do not reach programs.
