@@ -132,6 +132,17 @@ def finite_float(
     return number
 
 
+def boolean(value: Any, name: str) -> bool:
+    """``value`` as a bool: True, False, or NumPy's.
+
+    Raises:
+        TypeError: it is anything else; what counts as true is a source of mistakes.
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
 def probability(value: Any, name: str) -> float:
     """``value`` as a float from 0 to 1, both allowed; see `finite_float`."""
     return finite_float(value, name, 0, 1)

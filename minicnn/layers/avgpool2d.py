@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kernels
-from ..errors import ShapeError, pair
+from ..errors import ShapeError, boolean, pair
 from ..tensor import FloatArray
 from .base import Layer, Shape
 from .maxpool2d import check_padding, pooled_shape
@@ -47,8 +47,8 @@ class AvgPool2D(Layer):
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, "stride")
         self.padding = pair(padding, "padding", 0)
-        self.ceil_mode = bool(ceil_mode)
-        self.count_include_pad = bool(count_include_pad)
+        self.ceil_mode = boolean(ceil_mode, "ceil_mode")
+        self.count_include_pad = boolean(count_include_pad, "count_include_pad")
         check_padding(self.padding, self.kernel_size)
 
     def output_shape(self, in_shape: Shape) -> Shape:

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError
-from ..tensor import FloatArray, Tensor, is_recording
+from ..tensor import FloatArray, Parameter, Tensor, is_recording
 from .module import Module
 
 if TYPE_CHECKING:
@@ -51,7 +51,28 @@ class reusing_buffers:  # noqa: N801 (reads as a statement: with reusing_buffers
 
 
 class Layer(Module):
-    """The base of all layers; see the module's text for what a subclass writes."""
+    """The base of all layers. Your own is a subclass that says three things:
+
+        class Square(Layer):
+            def output_shape(self, in_shape):   # optional where the shape stays as it is
+                return in_shape
+
+            def _forward(self, x):              # arrays in, an array out
+                self.save(x)                    # what backward will need
+                return x * x
+
+            def _backward(self, dy, need_dx):   # dL/dy in, dL/dx out
+                (x,) = self.saved
+                return 2 * x * dy
+
+    ``gradcheck(Square(), x)`` tells whether they agree. Parameters are `Parameter` attributes
+    listed in ``parameter_names``; ``_backward`` adds to them with ``add_grad``. ``args()`` returns
+    the constructor's arguments, so that the layer can be saved.
+
+    Raises:
+        TypeError: a subclass defines ``forward`` or ``backward`` themselves, the doors that check
+            what goes in and out.
+    """
 
     kind: ClassVar[str] = "layer"
     """What a container calls this kind of layer, before the number."""
@@ -71,6 +92,12 @@ class Layer(Module):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for door, inner in (("forward", "_forward"), ("backward", "_backward"), ("__call__", "")):
+            if door in cls.__dict__:
+                raise TypeError(
+                    f"{cls.__name__} must not define {door}: containers would pass it by; "
+                    f"write {inner or '_forward'}, on arrays"
+                )
         _LAYERS[cls.config_name()] = cls
 
     # --- what a subclass writes ---------------------------------------------------------------
@@ -115,10 +142,12 @@ class Layer(Module):
             ShapeError: x is not 4-D, or its sizes do not fit.
             TypeError: x is a float64 Tensor and the weights are float32.
         """
+        self._in_shape = None  # if this pass fails, backward has none to follow
         tensor = x if isinstance(x, Tensor) else self._as_input(x)
         y = self._run(tensor.data)
         self._input = tensor if is_recording() else None
-        return Tensor._wrap(y if self.makes_new_output else y.copy())
+        kept = any(value is y for value in self._saved or ())
+        return Tensor._wrap(y.copy() if kept or not self.makes_new_output else y)
 
     __call__ = forward
 
@@ -144,12 +173,12 @@ class Layer(Module):
             dy = Tensor(dy)
         dx = self._run_back(dy.data, need_dx)
         if not need_dx or dx is None:
-            return None
-        if not self.makes_new_output:
+            dx = None
+        elif not self.makes_new_output:
             dx = dx.copy()
         if self._input is not None:
-            self._input.grad = dx
-        return Tensor._wrap(dx)
+            self._input.grad = None if dx is None else dx.copy()
+        return None if dx is None else Tensor._wrap(dx)
 
     def _as_input(self, x: npt.ArrayLike) -> Tensor:
         tensor = Tensor(x)
@@ -158,12 +187,13 @@ class Layer(Module):
 
     def _run(self, x: FloatArray) -> FloatArray:
         """Forward on arrays, for containers: check, then compute."""
+        self._saved = self._in_shape = None
         x = self._match_dtype(x)
         self._out_shape = self.output_shape(x.shape)
-        self._in_shape = x.shape
         self._dtype = x.dtype
-        self._saved = None
-        return self._forward(x)
+        y = self._forward(x)
+        self._in_shape = x.shape
+        return y
 
     def _run_back(self, dy: FloatArray, need_dx: bool = True) -> FloatArray | None:
         """Backward on arrays, for containers: check, then compute."""
@@ -200,13 +230,14 @@ class Layer(Module):
     # --- help for subclasses ------------------------------------------------------------------
 
     def values(self, attribute: str, shape: tuple[int, ...]) -> FloatArray:
-        """The array of a parameter, once more checked: kernels trust the shapes they are given.
+        """The array of a parameter or statistic, checked: kernels trust the shapes they get.
 
         Raises:
-            ShapeError: somebody put a parameter of another shape in its place, or changed a size
-                of the layer after it was made.
+            ShapeError: somebody put an array of another shape in its place, or changed a size of
+                the layer after it was made.
         """
-        array: FloatArray = getattr(self, attribute).data
+        value = getattr(self, attribute)
+        array: FloatArray = value.data if isinstance(value, Parameter) else value
         if array.shape != shape:
             raise ShapeError(
                 f"{self.label}: {attribute} must have shape {shape}, got {array.shape}"
@@ -215,8 +246,16 @@ class Layer(Module):
 
     def forget(self) -> None:
         """Drop the buffers and what the last forward pass kept; the next pass starts afresh."""
-        self._buffers.clear()
-        self._saved = self._in_shape = self._input = None
+        self.__dict__.update(self._fresh())
+
+    @staticmethod
+    def _fresh() -> dict[str, Any]:
+        """The attributes that hold buffers and the last pass, as they are before the first."""
+        return {"_buffers": {}, "_saved": None, "_in_shape": None, "_input": None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the layer without its buffers and its last pass."""
+        return {**self.__dict__, **self._fresh()}
 
     def buffer(self, key: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Memory for a result, its values undefined, of just the shape asked for.

@@ -67,12 +67,13 @@ class BatchNorm2D(Layer):
         return in_shape
 
     def _forward(self, x: FloatArray) -> FloatArray:
-        mean, var = (
-            self._batch_statistics(x) if self.training else (self.running_mean, self.running_var)
-        )
+        C = (self.num_features,)
+        mean, var = self.values("running_mean", C), self.values("running_var", C)
+        if self.training:
+            mean, var = self._batch_statistics(x)
         inv_std = 1 / np.sqrt(var + np.asarray(self.eps, var.dtype))
-        scale = self.values("weight", (self.num_features,)) * inv_std
-        shift = self.values("bias", (self.num_features,)) - mean * scale
+        scale = self.values("weight", C) * inv_std
+        shift = self.values("bias", C) - mean * scale
         y = self.buffer("y", x.shape, x.dtype)
         kernels.engine.batchnorm2d_normalize(x, scale, shift, y, kernels.threads)
         self.save(x, mean.copy(), inv_std, self.training)
@@ -97,6 +98,7 @@ class BatchNorm2D(Layer):
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         x, mean, inv_std, used_batch_statistics = self.saved
+        gamma, _ = self.values("weight", mean.shape), self.values("bias", mean.shape)
         dgamma, dbeta = np.empty_like(mean), np.empty_like(mean)
         kernels.engine.batchnorm2d_backward_reduce(
             dy, x, mean, inv_std, dgamma, dbeta, kernels.threads
@@ -106,7 +108,6 @@ class BatchNorm2D(Layer):
         if not need_dx:
             return None
         dx = self.buffer("dx", x.shape, x.dtype)
-        gamma = self.weight.data
         if used_batch_statistics:
             kernels.engine.batchnorm2d_backward_input(
                 dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, kernels.threads

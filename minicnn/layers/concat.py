@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..tensor import FloatArray
 from .base import Layer, Shape, reusing_buffers
-from .sequential import Container
+from .sequential import Container, check_passes, passes
 
 
 class Concat(Container):
@@ -51,11 +51,12 @@ class Concat(Container):
             parts = [branch._run(x) for branch in self.layers]
         y = self.buffer("y", self._out_shape, parts[0].dtype)
         np.concatenate(parts, axis=1, out=y)
-        self.save([part.shape[1] for part in parts])
+        self.save([part.shape[1] for part in parts], passes(self.layers))
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
-        (channels,) = self.saved
+        channels, kept = self.saved
+        check_passes(self, self.layers, kept)
         dx: FloatArray | None = None
         end = np.cumsum(channels)
         for k, branch in enumerate(self.layers):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kernels
-from ..errors import ShapeError, pair, positive_int
+from ..errors import ShapeError, boolean, pair, positive_int
 from ..init import Rng, as_generator, kaiming_uniform, uniform
 from ..tensor import FloatArray, Parameter
 from .base import Layer, Shape
@@ -33,8 +33,8 @@ class Conv2D(Layer):
         stride: Step from window to window.
         padding: Rows and columns of zeros added on each side.
         dilation: Step between the taps within a window.
-        groups: Number of groups of channels that do not see each other; divides both channel
-        counts. bias: Whether to add a learnt number per output channel.
+        groups: Number of groups of channels that do not see each other; divides both counts.
+        bias: Whether to add a learnt number per output channel.
         rng: Seed or Generator for the first weights; None draws a fresh seed.
 
     Attributes:
@@ -81,7 +81,7 @@ class Conv2D(Layer):
         self.weight = Parameter(kaiming_uniform(shape, generator, negative_slope=5**0.5))
         self.bias = (
             Parameter(uniform(shape[:1], self.weight.data[0].size ** -0.5, generator))
-            if bias
+            if boolean(bias, "bias")
             else None
         )
 
@@ -105,8 +105,7 @@ class Conv2D(Layer):
         return B, self.out_channels, OH, OW
 
     def _forward(self, x: FloatArray) -> FloatArray:
-        weight = self.values("weight", self._weight_shape)
-        bias = None if self.bias is None else self.values("bias", (self.out_channels,))
+        weight, bias = self._checked_values()
         y = self.buffer("y", self._out_shape, x.dtype)
         kernels.engine.conv2d_forward(x, weight, bias, y, *self._geometry)
         self.save(x)
@@ -114,6 +113,7 @@ class Conv2D(Layer):
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         (x,) = self.saved
+        weight, _ = self._checked_values()
         if self.bias is not None:
             db, accumulate = self.bias.open_grad()
             kernels.engine.conv2d_backward_bias(dy, db, accumulate, kernels.threads)
@@ -124,8 +124,12 @@ class Conv2D(Layer):
         if not need_dx:
             return None
         dx = self.buffer("dx", x.shape, x.dtype)
-        kernels.engine.conv2d_backward_input(dy, self.weight.data, dx, *self._geometry)
+        kernels.engine.conv2d_backward_input(dy, weight, dx, *self._geometry)
         return dx
+
+    def _checked_values(self) -> tuple[FloatArray, FloatArray | None]:
+        bias = None if self.bias is None else self.values("bias", (self.out_channels,))
+        return self.values("weight", self._weight_shape), bias
 
     @property
     def _weight_shape(self) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import kernels
-from ..errors import ShapeError, positive_int
+from ..errors import ShapeError, boolean, positive_int
 from ..init import Rng, as_generator, kaiming_uniform, uniform
 from ..tensor import FloatArray, Parameter
 from .base import Layer, Shape
@@ -31,7 +31,8 @@ class Linear(Layer):
 
     Attributes:
         weight: out_features × in_features; starts Kaiming-uniform as in PyTorch, within
-        ±1/√in_features. bias: out_features, or None.
+            ±1/√in_features.
+        bias: out_features, or None.
 
     Raises:
         ValueError, TypeError: an argument is out of range.
@@ -51,7 +52,7 @@ class Linear(Layer):
         self.weight = Parameter(kaiming_uniform(shape, generator, negative_slope=5**0.5))
         self.bias = (
             Parameter(uniform(shape[:1], self.weight.data[0].size ** -0.5, generator))
-            if bias
+            if boolean(bias, "bias")
             else None
         )
 
@@ -71,14 +72,16 @@ class Linear(Layer):
         flat = y.reshape(x.shape[0], self.out_features)
         kernels.engine.matmul(rows, weight, flat, False, True, False, kernels.threads)
         if self.bias is not None:
-            flat += self.bias.data
+            flat += self.values("bias", (self.out_features,))
         self.save(rows, x.shape)
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         rows, in_shape = self.saved
+        weight = self.values("weight", (self.out_features, self.in_features))
         flat = dy.reshape(dy.shape[0], self.out_features)
         if self.bias is not None:
+            self.values("bias", (self.out_features,))
             self.bias.add_grad(flat.sum(axis=0))
         dw, accumulate = self.weight.open_grad()
         kernels.engine.matmul(flat, rows, dw, True, False, accumulate, kernels.threads)
@@ -86,7 +89,7 @@ class Linear(Layer):
             return None
         dx = self.buffer("dx", in_shape, dy.dtype)
         kernels.engine.matmul(
-            flat, self.weight.data, dx.reshape(rows.shape), False, False, False, kernels.threads
+            flat, weight, dx.reshape(rows.shape), False, False, False, kernels.threads
         )
         return dx
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import kernels
-from ..errors import ShapeError, pair
+from ..errors import ShapeError, boolean, pair
 from ..tensor import FloatArray, is_recording
 from .base import Layer, Shape
 
@@ -51,9 +51,9 @@ class MaxPool2D(Layer):
         ceil_mode: Whether a last window may reach over the edge.
 
     Attributes:
-        mask: After a recorded forward: int32, of the output's shape; for every output the flat
-            index h·W + w of its winner in the H×W plane it came from; −1 for a window that dilation
-            puts into the padding altogether.
+        mask: After a recorded forward: read-only int32, of the output's shape; for every output
+            the flat index h·W + w of its winner in the H×W plane it came from; −1 for a window that
+            dilation puts into the padding altogether.
 
     Raises:
         ValueError, TypeError: an argument is out of range.
@@ -74,27 +74,33 @@ class MaxPool2D(Layer):
         self.stride = self.kernel_size if stride is None else pair(stride, "stride")
         self.padding = pair(padding, "padding", 0)
         self.dilation = pair(dilation, "dilation")
-        self.ceil_mode = bool(ceil_mode)
+        self.ceil_mode = boolean(ceil_mode, "ceil_mode")
         check_padding(self.padding, self.kernel_size)
-        self.mask: npt.NDArray[np.int32] | None = None
+
+    @property
+    def mask(self) -> npt.NDArray[np.int32] | None:
+        mask: npt.NDArray[np.int32] | None = self._saved[0].view() if self._saved else None
+        if mask is not None:
+            mask.flags.writeable = False  # backward writes where it points
+        return mask
 
     def output_shape(self, in_shape: Shape) -> Shape:
         return pooled_shape(self, in_shape, self.dilation)
 
     def _forward(self, x: FloatArray) -> FloatArray:
         y = self.buffer("y", self._out_shape, x.dtype)
-        self.mask = self.buffer("mask", self._out_shape, np.int32) if is_recording() else None
+        mask = self.buffer("mask", self._out_shape, np.int32) if is_recording() else None
         kernels.engine.maxpool2d_forward(
             x,
             y,
-            self.mask,
+            mask,
             self.kernel_size,
             self.stride,
             self.padding,
             self.dilation,
             kernels.threads,
         )
-        self.save(self.mask, x.shape)
+        self.save(mask, x.shape)
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
@@ -131,6 +137,8 @@ def pooled_shape(layer: Any, in_shape: Shape, dilation: tuple[int, int]) -> Shap
         raise ShapeError(
             f"{layer.label}: a plane of x must have fewer than 2³¹ pixels, got {H}×{W}"
         )
+    if H * W == 0:
+        raise ShapeError(f"{layer.label}: x of {H}×{W} has no pixel to pool")
     OH, OW = (
         pooled_size(size, k, s, p, d, layer.ceil_mode)
         for size, k, s, p, d in zip(

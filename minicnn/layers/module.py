@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ShapeError
+from ..errors import ShapeError, describe
 from ..tensor import Parameter, float_dtype
 
 if TYPE_CHECKING:
@@ -53,11 +53,20 @@ class Module:
         return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
 
     def named_layers(self) -> dict[str, Layer]:
-        """This layer under "" and all layers inside it under their paths, depth first."""
+        """This layer under "" and all layers inside it under their paths, depth first.
+
+        Raises:
+            ValueError: the same layer stands in it twice: put in by way of an inner container.
+        """
         found: dict[str, Layer] = {"": cast("Layer", self)}
         for key, child in self.children().items():
             for path, layer in child.named_layers().items():
                 found[f"{key}.{path}" if path else key] = layer
+        if len({id(layer) for layer in found.values()}) < len(found):
+            raise ValueError(
+                f"{self.label}: one layer stands in it twice; a layer remembers one forward pass, "
+                f"so make a second one"
+            )
         return found
 
     def _named(self, attributes: str) -> Iterator[tuple[str, Layer, str]]:
@@ -110,9 +119,12 @@ class Module:
             strict: Whether every name of the net must be there and no other.
 
         Raises:
+            TypeError: ``state`` is no mapping, or an array of another kind of numbers.
             KeyError: with ``strict``, names are missing or too many.
             ShapeError: an array has another shape than its place in the net.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a dict of arrays by name, got {describe(state)}")
         own = self.state_dict()
         missing = [name for name in own if name not in state]
         unexpected = [name for name in state if name not in own]
@@ -122,7 +134,7 @@ class Module:
                 f"missing: {', '.join(missing) or 'none'}; "
                 f"unexpected: {', '.join(unexpected) or 'none'}"
             )
-        arrays = {name: np.asarray(state[name]) for name in own if name in state}
+        arrays = {name: _as_array(state[name]) for name in own if name in state}
         for name, array in arrays.items():
             if array.shape != own[name].shape:
                 raise ShapeError(
@@ -176,3 +188,8 @@ class Module:
             )
         for path, layer in layers.items():
             layer.rng.bit_generator.state = state[path]
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    """An entry of a state dict as an array; PyTorch's parameters must be detached to become one."""
+    return np.asarray(value.detach() if hasattr(value, "detach") else value)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import ShapeError, describe
 from ..tensor import FloatArray
 from .base import Layer, Shape, from_config, reusing_buffers
-from .sequential import Sequential
+from .sequential import Sequential, check_passes, passes
 
 
 class Residual(Layer):
@@ -34,6 +34,8 @@ class Residual(Layer):
 
     def __init__(self, *layers: Layer, shortcut: Layer | None = None) -> None:
         super().__init__()
+        if shortcut is not None and not isinstance(shortcut, Layer):
+            raise TypeError(f"shortcut must be a minicnn layer or None, got {describe(shortcut)}")
         self.body = Sequential(*layers)
         self.shortcut = shortcut
         if shortcut is not None:
@@ -60,10 +62,14 @@ class Residual(Layer):
             past = x if self.shortcut is None else self.shortcut._run(x)
         y = self.buffer("y", through.shape, through.dtype)
         np.add(through, past, out=y)
-        self.save()
+        self.save(passes(self._terms()))
         return y
 
+    def _terms(self) -> list[Layer]:
+        return [self.body] if self.shortcut is None else [self.body, self.shortcut]
+
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        check_passes(self, self._terms(), *self.saved)
         with reusing_buffers():
             through = self.body._run_back(dy, need_dx)
             past = dy if self.shortcut is None else self.shortcut._run_back(dy, need_dx)
@@ -90,6 +96,8 @@ class Residual(Layer):
         )
 
     def __repr__(self) -> str:
-        past = "" if self.shortcut is None else f",\n  shortcut: {self.shortcut!r}"
-        body = "".join(f"\n  ({i}) {layer.name}: {layer!r}" for i, layer in enumerate(self.body))
-        return f"Residual({body}{past}\n)"
+        lines = [f"({i}) {layer.name}: {layer!r}" for i, layer in enumerate(self.body)]
+        if self.shortcut is not None:
+            lines.append(f"shortcut: {self.shortcut!r}")
+        body = "\n".join(lines).replace("\n", "\n  ")
+        return f"Residual(\n  {body}\n)"

@@ -9,12 +9,31 @@ and hands it to the layer before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
 from ..errors import describe
 from ..tensor import FloatArray
 from .base import Layer, Shape, from_config, reusing_buffers
+
+
+def passes(layers: Iterable[Layer]) -> list[Any]:
+    """What each layer kept of its last forward pass: tells that pass from any other."""
+    return [layer._saved for layer in layers]
+
+
+def check_passes(container: Layer, layers: Iterable[Layer], kept: list[Any]) -> None:
+    """Refuse to go back through a layer that has seen another forward pass in the meantime.
+
+    Raises:
+        RuntimeError: it has: on its own, or in a slice of the net.
+    """
+    for layer, saved in zip(layers, kept, strict=True):
+        if layer._saved is not saved:
+            raise RuntimeError(
+                f"{container.label}: backward() must follow its own forward(), but {layer.label} "
+                f"in it has run another one since (on its own, or in a slice of the net)"
+            )
 
 
 class Container(Layer):
@@ -110,7 +129,16 @@ class Sequential(Container):
                     return layer
             names = ", ".join(repr(layer.name) for layer in self.layers)
             raise KeyError(f"no layer is named {key!r}; there are {names or 'no layers'}")
+        if not isinstance(key, int) or not -len(self.layers) <= key < len(self.layers):
+            raise IndexError(
+                f"{self.label} has {len(self.layers)} layers; its index must be a whole number, a "
+                f"name or a slice, got {describe(key)}"
+            )
         return self.layers[key]
+
+    def __contains__(self, item: object) -> bool:
+        """Whether a layer, or one of this name, stands in the chain itself."""
+        return any(layer is item or layer.name == item for layer in self.layers)
 
     def output_shape(self, in_shape: Shape) -> Shape:
         for layer in self.layers:
@@ -121,11 +149,12 @@ class Sequential(Container):
         with reusing_buffers():
             for layer in self.layers:
                 x = layer._run(x)
-        self.save()
+        self.save(passes(self.layers))
         return x
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         """Reverse order; without ``need_dx`` only as far as there is something to learn."""
+        check_passes(self, self.layers, *self.saved)
         first = 0 if need_dx else self._first_learner()
         dx: FloatArray | None = dy
         with reusing_buffers():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ShapeError, positive_int
+from ..errors import ShapeError, describe, positive_int
 
 if TYPE_CHECKING:
     from .base import Layer, Shape
@@ -106,9 +106,11 @@ def summarize(net: Layer, input_shape: tuple[int, ...]) -> Summary:
     Raises:
         ShapeError: the input shape has not 3 or 4 entries, or the net cannot take it.
     """
-    if len(input_shape) not in (3, 4):
-        raise ShapeError(f"input_shape must be (C, H, W) or (B, C, H, W), got {tuple(input_shape)}")
-    sizes = [positive_int(size, "input_shape's entries") for size in input_shape]
+    if not isinstance(input_shape, (tuple, list)) or len(input_shape) not in (3, 4):
+        raise ShapeError(
+            f"input_shape must be (C, H, W) or (B, C, H, W), got {describe(input_shape)}"
+        )
+    sizes = [positive_int(size, "an entry of input_shape") for size in input_shape]
     B, C, H, W = sizes if len(sizes) == 4 else (1, *sizes)
     itemsize = (net.dtype or np.dtype(np.float32)).itemsize
     rows = tuple(_rows(net, "", (B, C, H, W), itemsize))

@@ -8,13 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError, positive_int
-from ..tensor import FloatArray, Tensor, as_float_array, no_grad
+from ..tensor import CHANNELS, FloatArray, Tensor, as_float_array, no_grad
 
 if TYPE_CHECKING:
     from .base import Layer
-
-
-CHANNELS = (1, 3, 4)
 
 
 def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> FloatArray:

@@ -106,3 +106,11 @@ def test_arguments_are_checked() -> None:
         BatchNorm2D(3, eps=0)
     with pytest.raises(ShapeError, match=r"x must have shape \(B, 3, H, W\), got \(1, 2, 4, 4\)"):
         BatchNorm2D(3)(np.zeros((1, 2, 4, 4)))
+
+
+def test_statistics_of_another_shape_never_reach_a_kernel() -> None:
+    for name in ("running_mean", "running_var"):
+        bn = BatchNorm2D(3)
+        setattr(bn, name, np.zeros(1, np.float32))
+        with pytest.raises(ShapeError, match=rf"{name} must have shape \(3,\), got \(1,\)"):
+            bn(sample())

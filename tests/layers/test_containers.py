@@ -12,6 +12,7 @@ from minicnn import (
     Conv2D,
     Dropout,
     Flatten,
+    Layer,
     Linear,
     MaxPool2D,
     ReLU,
@@ -68,8 +69,12 @@ def test_it_is_a_list_of_layers() -> None:
     assert net[6].name == "relu3"
     with pytest.raises(KeyError, match="no layer is named 'conv9'; there are 'conv1', 'relu1'"):
         net["conv9"]
-    with pytest.raises(IndexError):
-        net[7]
+    assert "conv1" in net
+    assert net[1] in net
+    assert "conv9" not in net
+    for index in (7, -8, 1.5):
+        with pytest.raises(IndexError, match="Sequential has 7 layers; its index must be"):
+            net[index]  # type: ignore[call-overload]
 
 
 def test_names_can_be_given_but_not_twice() -> None:
@@ -104,6 +109,8 @@ def test_a_layer_cannot_stand_in_two_places() -> None:
         Sequential(relu, Sequential(relu))
     with pytest.raises(ValueError, match="is in it twice"):
         Residual(relu, shortcut=relu)
+    with pytest.raises(TypeError, match="shortcut must be a minicnn layer or None, got 3"):
+        Residual(relu, shortcut=3)  # type: ignore[arg-type]
     net = Sequential(relu)
     with pytest.raises(ValueError, match="is in it twice"):
         net.append(net)
@@ -111,12 +118,38 @@ def test_a_layer_cannot_stand_in_two_places() -> None:
         Sequential("relu")  # type: ignore[arg-type]
 
 
+def test_nor_by_way_of_an_inner_container() -> None:
+    shared = ReLU()
+    inner = Sequential(Conv2D(1, 1, 1))
+    net = Sequential(inner, shared)
+    inner.append(shared)
+    for use in (net.parameters, net.train, lambda: net.predict(np.zeros((1, 1, 2, 2)))):
+        with pytest.raises(ValueError, match="one layer stands in it twice"):
+            use()
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Sequential(Conv2D(1, 2, 3), ReLU()),
+        Concat(Conv2D(1, 2, 3), Conv2D(1, 1, 3)),
+        Residual(Conv2D(1, 2, 3), shortcut=Conv2D(1, 2, 3)),
+    ],
+    ids=["sequential", "concat", "residual"],
+)
+def test_backward_follows_its_own_forward(net: Layer) -> None:
+    x = np.zeros((2, 1, 4, 4), np.float32)
+    y = net(x)
+    next(iter(net.children().values()))(x[:1])
+    with pytest.raises(RuntimeError, match="conv1' in it has run another one|block1' in it"):
+        net.backward(y)
+    net.backward(net(x))
+
+
 def test_repr_shows_the_tree() -> None:
     text = repr(Sequential(Conv2D(1, 2, 3), Residual(ReLU(), shortcut=Sequential())))
     assert text.startswith("Sequential(\n  (0) conv1: Conv2D(in_channels=1, out_channels=2")
-    assert (
-        "\n  (1) residual1: Residual(\n    (0) relu1: ReLU(),\n    shortcut: Sequential()" in text
-    )
+    assert "\n  (1) residual1: Residual(\n    (0) relu1: ReLU()\n    shortcut: Sequential()" in text
     assert repr(Sequential()) == "Sequential()"
 
 
@@ -180,6 +213,18 @@ def test_a_steady_training_step_allocates_nothing_large() -> None:
     finally:
         tracemalloc.stop()
     assert peak - base < 64 * 1024
+
+
+def test_buffers_follow_the_dtype() -> None:
+    net = Sequential(ReLU(), MaxPool2D(2))
+    for dtype in (np.float32, np.float64, np.float32):
+        x = Tensor(np.full((1, 1, 2, 2), 1 / 3, dtype))
+        y = net(x)
+        assert y.dtype == dtype
+        assert y.data[0, 0, 0, 0] == dtype(1 / 3)
+        dx = net.backward(y)
+        assert dx is not None
+        assert dx.dtype == dtype
 
 
 def test_predict_works_in_evaluation_mode_and_restores_the_mode() -> None:
@@ -256,6 +301,8 @@ def test_state_dicts_are_loaded_whole_or_not_at_all() -> None:
     for name, array in net.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
     net.load_state_dict({"0.bias": np.ones(2)}, strict=False)
+    with pytest.raises(TypeError, match="state must be a dict of arrays by name, got None"):
+        net.load_state_dict(None)  # type: ignore[arg-type]
     np.testing.assert_array_equal(net.state_dict()["0.bias"], 1)
     with pytest.raises(TypeError, match=r"0\.bias must be float32, got dtype complex128"):
         net.load_state_dict({"0.bias": np.ones(2, complex)}, strict=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from minicnn import (
+    AvgPool2D,
     BatchNorm2D,
     Conv2D,
     Layer,
@@ -17,6 +20,7 @@ from minicnn import (
     MaxPool2D,
     Parameter,
     ReLU,
+    Sequential,
     ShapeError,
     Tensor,
     gradcheck,
@@ -177,6 +181,36 @@ def test_the_input_tensor_gets_its_gradient(case: Case) -> None:
     y = layer(x)
     dx = layer.backward(gradient_for(y))
     np.testing.assert_array_equal(x.grad, dx)
+    assert dx is not None
+    assert not np.shares_memory(x.grad, dx.data)
+    layer(x)
+    layer.backward(gradient_for(y), need_dx=False)
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_what_forward_returned_may_be_written_over(case: Case) -> None:
+    layer, twin, x = case.make(), case.make(), sample(case)
+    y = layer(x)
+    twin(x)
+    dy = gradient_for(y)
+    y.data[...] = 0
+    np.testing.assert_array_equal(layer.backward(dy), twin.backward(dy))
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_copies_and_pickles_leave_the_last_pass_behind(case: Case) -> None:
+    layer, x = case.make(), sample(case)
+    fresh = len(pickle.dumps(layer))
+    y = layer(x)
+    layer.backward(gradient_for(y))
+    layer.zero_grad()
+    slack = 200 + 2 * sum(p.data.nbytes for p in layer.parameters())  # the gradients' memory
+    assert len(pickle.dumps(layer)) <= fresh + slack
+    again = pickle.loads(pickle.dumps(layer))
+    with pytest.raises(RuntimeError, match=r"needs a forward\(\) before it"):
+        again.backward(gradient_for(y))
+    np.testing.assert_array_equal(again.eval()(x), layer.eval()(x))
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -267,6 +301,20 @@ def test_results_are_the_same_for_any_number_of_threads(case: Case) -> None:
             np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Conv2D(1, 1, 3, bias="x"),  # type: ignore[arg-type]
+        lambda: Linear(1, 1, bias=1),  # type: ignore[arg-type]
+        lambda: MaxPool2D(2, ceil_mode=2),  # type: ignore[arg-type]
+        lambda: AvgPool2D(2, count_include_pad=None),  # type: ignore[arg-type]
+    ],
+)
+def test_switches_must_be_true_or_false(make: Callable[[], Layer]) -> None:
+    with pytest.raises(TypeError, match="must be True or False, got"):
+        make()
+
+
 def test_messages_name_the_layer() -> None:
     layer = Conv2D(2, 3, 3)
     layer.name = "conv1"
@@ -296,9 +344,31 @@ def test_an_ndarray_that_is_not_4d_is_refused_with_the_helpers_named() -> None:
 def test_parameters_of_another_shape_never_reach_a_kernel(
     layer: Layer, shape: tuple[int, ...]
 ) -> None:
-    layer.weight = Parameter(np.zeros((1, 1, 1, 1), np.float32))  # type: ignore[attr-defined]
-    with pytest.raises(ShapeError, match=r"weight must have shape .*, got \(1, 1, 1, 1\)"):
-        layer(np.zeros(shape, np.float32))
+    x = np.zeros(shape, np.float32)
+    for attribute in ("weight", "bias"):
+        y = layer(x)
+        right = getattr(layer, attribute)
+        setattr(layer, attribute, Parameter(np.zeros((1, 1, 1, 1), np.float32)))
+        message = rf"{attribute} must have shape .*, got \(1, 1, 1, 1\)"
+        with pytest.raises(ShapeError, match=message):
+            layer.backward(y)
+        with pytest.raises(ShapeError, match=message):
+            layer(x)
+        setattr(layer, attribute, right)
+
+
+def test_a_forward_that_fails_leaves_nothing_to_go_back_through() -> None:
+    net = Sequential(Conv2D(1, 2, 3), BatchNorm2D(2))
+    y = net(np.zeros((2, 1, 4, 4), np.float32))
+    with pytest.raises(ShapeError, match="more than one value per channel"):
+        net(np.zeros((1, 1, 3, 3), np.float32))
+    with pytest.raises(RuntimeError, match=r"needs a forward\(\) before it"):
+        net.backward(y)
+    net(np.zeros((2, 1, 4, 4), np.float32))
+    with pytest.raises(ShapeError, match="must have shape"):
+        net(np.zeros((2, 3, 4, 4), np.float32))
+    with pytest.raises(RuntimeError, match=r"needs a forward\(\) before it"):
+        net.backward(y)
 
 
 def test_a_subclass_must_say_its_maths() -> None:
@@ -307,6 +377,29 @@ def test_a_subclass_must_say_its_maths() -> None:
 
     with pytest.raises(NotImplementedError, match="Nothing does not define _forward"):
         Nothing()(np.zeros((1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("door", ["forward", "backward", "__call__"])
+def test_a_subclass_must_leave_the_doors_alone(door: str) -> None:
+    with pytest.raises(TypeError, match=f"Bad must not define {door}: containers would pass it by"):
+        type("Bad", (ReLU,), {door: lambda self, x: x})
+
+
+def test_a_layer_of_ones_own() -> None:
+    """The example of Layer's docstring."""
+
+    class Square(Layer):
+        def _forward(self, x: Array) -> Array:
+            self.save(x)
+            return x * x
+
+        def _backward(self, dy: Array, need_dx: bool) -> Array | None:
+            (x,) = self.saved
+            return 2 * x * dy
+
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
+    assert gradcheck(Square(), x)
+    assert gradcheck(Sequential(Conv2D(3, 2, 3, rng=0), Square()), x)
 
 
 def test_from_config_refuses_what_it_does_not_know() -> None:

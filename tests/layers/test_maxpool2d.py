@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import AvgPool2D, MaxPool2D
+from minicnn import AvgPool2D, MaxPool2D, ShapeError
 
 # The third channel of the second picture in the series' own check. In copies of the article 0.550
 # and 1.036 of the output are misprinted as 0.330 and 1.030; the input decides.
@@ -152,3 +152,17 @@ def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="stride must be"):
         MaxPool2D(2, stride=0)
     assert MaxPool2D((2, 3)).stride == (2, 3)
+
+
+def test_the_mask_is_read_only_for_backward_writes_where_it_points() -> None:
+    pool = MaxPool2D(2)
+    pool(np.zeros((1, 1, 2, 2), np.float32))
+    assert pool.mask is not None
+    with pytest.raises(ValueError, match="read-only"):
+        pool.mask[...] = 10**6
+
+
+def test_a_plane_without_pixels_is_refused() -> None:
+    for pool in (MaxPool2D(2, padding=1), AvgPool2D(2, padding=1)):
+        with pytest.raises(ShapeError, match="x of 0×3 has no pixel to pool"):
+            pool(np.zeros((1, 1, 0, 3), np.float32))
