@@ -38,6 +38,7 @@ class Training:
         optimizer: ``optimizer.config()``.
         optimizer_state: ``optimizer.state_dict()``.
         loss, schedule: Their ``config()``; None without.
+        settings: The trainer's own, to compare with at a resume; JSON-able.
         loaders: ``state_dict()`` of the data loaders, by what they serve ("train", "valid").
         position: Where training stands; JSON-able, the trainer's own.
         rows: What the history holds, clock readings aside; JSON-able.
@@ -53,6 +54,7 @@ class Training:
     optimizer_state: dict[str, Any]
     loss: Json | None = None
     schedule: Json | None = None
+    settings: Json = field(default_factory=dict)
     loaders: Json = field(default_factory=dict)
     position: Json = field(default_factory=dict)
     rows: list[Json] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Training:
     timing: Any = None
 
 
-_JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "loaders", "position", "rows")
+_JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "settings", "loaders", "position", "rows")
 
 
 def save(path: Path, net: Layer, *, meta: Mapping[str, Any] | None = None) -> None:

@@ -253,7 +253,8 @@ def test_refuses_an_optimizer_of_fewer_parameters(middle: Path) -> None:
     optimizer = mc.SGD(net.parameters()[:3], 0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)
     loss = mc.SoftmaxCrossEntropy(label_smoothing=0.1)
     schedule = mc.Cosine(0.1, total_steps=BATCHES * EPOCHS, warmup_steps=3)
-    message = refused(mc.Trainer(net, loss, optimizer, schedule=schedule), middle)
+    again = mc.Trainer(net, loss, optimizer, schedule=schedule, clip_norm=1.0)
+    message = refused(again, middle)
     assert str(middle) in message
     assert "velocity" in message
 
@@ -273,4 +274,42 @@ def test_other_settings_are_taken_with_a_warning(middle: Path) -> None:
     assert "optimizer weight_decay 0.001 → 0.0" in message
     assert "schedule lr 0.1 → 0.05" in message
     assert "total_steps 42 → 70" in message
-    assert "optimizer lr" not in message
+    assert "first_lr" not in message  # the schedule sets it
+
+
+def test_a_changed_learning_rate_counts_where_no_schedule_sets_it(tmp_path: Path) -> None:
+    data = small.loaders()
+
+    def trainer(lr: float) -> mc.Trainer:
+        net = small.small_net()
+        return mc.Trainer(
+            net,
+            mc.SoftmaxCrossEntropy(),
+            mc.SGD(net.parameters(), lr),
+            checkpoint=tmp_path / "c.npz",
+            progress=False,
+        )
+
+    first = trainer(0.05)
+    first.fit(*data, 1)
+    first.optimizer.lr = 0.02  # as a callback might
+    first.fit(*data, 1)
+    same = trainer(0.05)
+    same.fit(*small.loaders(), 1, resume=tmp_path / "c.npz")
+    assert same.optimizer.lr == 0.02
+    other = trainer(1e-4)
+    with pytest.warns(UserWarning, match="trainer first_lr 0.05 → 0.0001"):
+        other.fit(*small.loaders(), 1, resume=tmp_path / "c.npz")
+    assert other.optimizer.lr == 1e-4
+
+
+def test_other_data_between_two_epochs_are_taken_with_a_warning(tmp_path: Path) -> None:
+    train, valid = small.loaders()
+    trainer = small.trainer(checkpoint=tmp_path / "c.npz")
+    trainer.fit(train, valid, 1)
+    fewer = mc.DataLoader(train.dataset, train.batch_size + 1, shuffle=True)
+    with pytest.warns(UserWarning, match="train batch_size") as caught:
+        small.trainer(clip_norm=None, patience=3).fit(fewer, None, 2, resume=tmp_path / "c.npz")
+    message = str(caught[0].message)
+    assert "trainer clip_norm 1.0 → None" in message
+    assert "trainer patience None → 3" in message

@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import minicnn as mc
-from minicnn import checkpoint
+from minicnn import NonFiniteError, checkpoint
 from minicnn.optim import clip_grad_norm
 from minicnn.train import Callback, Interrupted, evaluate
 
@@ -414,11 +414,75 @@ def test_weights_that_a_callback_spoils_are_never_saved(tmp_path: Path) -> None:
     assert checkpoint.load_training(path).position["epoch"] == 1
 
 
-def test_a_validation_loss_may_be_infinite() -> None:
-    """It is recorded; the next epoch may be better."""
+def test_a_validation_loss_that_is_no_number_ends_training() -> None:
     x, labels = pictures()
-    history = plain().fit([(x, labels)], [(np.full_like(x, np.inf), labels)], 2)
-    assert not any(map(math.isfinite, history["valid_loss"]))
+    trainer = plain()
+    with pytest.raises(NonFiniteError, match=r"after the pass of epoch 1: its validation loss is"):
+        trainer.fit([(x, labels)], [(np.full_like(x, np.inf), labels)], 2)
+    assert trainer.best_state is None
+
+
+def test_data_that_are_not_finite_are_not_blamed_on_the_learning_rate() -> None:
+    x, labels = pictures()
+    with pytest.raises(NonFiniteError, match="Look at the data") as caught:
+        plain().fit([(np.full_like(x, np.nan), labels)], None, 1)
+    assert "learning rate" not in str(caught.value)
+
+
+def test_of_equal_accuracies_the_lower_validation_loss_is_best() -> None:
+    x, labels = pictures()
+    trainer = plain(patience=3)
+    history = trainer.fit([(x, labels)], [(x, labels)], 5)
+    accuracies, losses = history["valid_accuracy"], history["valid_loss"]
+    best = max(range(len(history)), key=lambda k: (accuracies[k], -losses[k]))
+    assert history.best_epoch == best + 1
+    trainer = plain()
+    trainer._rank({"epoch": 1, "train_loss": 1, "valid_loss": 0.9, "valid_accuracy": 1.0})
+    trainer._rank({"epoch": 2, "train_loss": 1, "valid_loss": 0.5, "valid_accuracy": 1.0})
+    trainer._rank({"epoch": 3, "train_loss": 1, "valid_loss": 0.1, "valid_accuracy": 0.9})
+    trainer._rank({"epoch": 4, "train_loss": 1, "valid_loss": 0.5, "valid_accuracy": 1.0})
+    assert (trainer.history.best_epoch, trainer.position.stale) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: mc.Trainer(3, None, None), "net must be a minicnn layer or net, got 3"),
+        (lambda: small_parts(loss=3), "loss must be a minicnn loss, got 3"),
+        (lambda: small_parts(optimizer=3), "optimizer must be a minicnn optimizer, got 3"),
+        (lambda: small_parts(schedule=3), "schedule must be a function of the step, got 3"),
+        (lambda: small_parts(callbacks=[3]), "callbacks must be of class Callback, got 3"),
+        (lambda: plain().fit(3), "train must be a DataLoader or a list of batches, got 3"),
+        (lambda: plain().fit([pictures()], 3), "valid must be a DataLoader or a list of batches"),
+    ],
+)
+def test_parts_of_the_wrong_kind_are_named(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def small_parts(**changed: Any) -> mc.Trainer:
+    net = mc.models.toy(rng=0)
+    parts = {
+        "loss": mc.SoftmaxCrossEntropy(),
+        "optimizer": mc.SGD(net.parameters(), 0.1),
+        **changed,
+    }
+    return mc.Trainer(net, parts.pop("loss"), parts.pop("optimizer"), **parts)
+
+
+@pytest.mark.parametrize("moment", ["on_train_begin", "on_epoch_end"])
+def test_what_is_said_to_be_saved_is_saved(moment: str, tmp_path: Path) -> None:
+    """Also where Ctrl-C comes before the first step."""
+
+    def press(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    callback = type("Press", (Callback,), {moment: press})()
+    trainer = plain(checkpoint=tmp_path / "c.npz", callbacks=[callback])
+    with pytest.raises(Interrupted, match="and was saved"):
+        trainer.fit([pictures()], None, 2)
+    assert plain().fit([pictures()], None, 2, resume=tmp_path / "c.npz").stopped == "epochs"
 
 
 # --- Ctrl-C --------------------------------------------------------------------------------------

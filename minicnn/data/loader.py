@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, nonnegative_int, positive_int
+from ..errors import DataError, describe, nonnegative_int, positive_int
 from ..tensor import Tensor
 from .augment import Augmentation
 from .base import Dataset, IntArray
@@ -59,6 +59,11 @@ class DataLoader:
     ) -> None:
         if augment is not None and not callable(augment):
             raise TypeError(f"augment must be a function (images, rng) -> images, got {augment!r}")
+        if not isinstance(dataset, Dataset):
+            raise TypeError(
+                f"dataset must be a data set, such as minicnn.data.digits() or "
+                f"ArrayDataset(images, labels), got {describe(dataset)}"
+            )
         self.dataset = dataset
         self.batch_size = positive_int(batch_size, "batch_size")
         self.shuffle = bool(shuffle)
@@ -108,24 +113,54 @@ class DataLoader:
         self._pass = weakref.ref(current)
         return current
 
-    def state_dict(self) -> dict[str, int]:
-        """Where the loader stands: {"epoch", "batch", "seed"}.
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands: {"epoch", "batch", "seed", "of"}; JSON-able.
 
         "batch" counts the batches of this epoch that have been handed out, not those that are made
-        ahead.
+        ahead. "of" tells what it loads, and how, from anything else.
         """
-        return {"epoch": self._epoch, "batch": self._batch, "seed": self.seed}
+        own = {"epoch": self._epoch, "batch": self._batch, "seed": self.seed}
+        return {**own, "of": self._description()}
+
+    def differences(self, state: Mapping[str, Any]) -> list[str]:
+        """In words, what this loader loads otherwise than the one that ``state`` was taken of."""
+        before, now = state.get("of", {}), self._description()
+        changed = [name for name in now if name in before and before[name] != now[name]]
+        if "pictures" in changed and "labels" in changed:
+            changed.remove("labels")  # goes without saying
+        return [
+            "other labels" if name == "labels" else f"{name} {before[name]} → {now[name]}"
+            for name in changed
+        ]
+
+    def _description(self) -> dict[str, Any]:
+        labels = getattr(self.dataset, "labels", None)
+        digest = None
+        if labels is not None:
+            import hashlib
+
+            digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes()).hexdigest()
+        return {
+            "pictures": len(self.dataset),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+            "augment": self.augment is not None,
+            "labels": digest,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was taken: the next pass brings the rest of that epoch.
 
-        The data set, ``batch_size``, ``shuffle``, ``augment`` and ``drop_last`` must be what they
-        were then. The seed is taken over.
+        In the middle of an epoch, the data set, ``batch_size``, ``shuffle`` and ``drop_last`` must
+        be what they were then, and there must be an ``augment`` if there was one. The seed is taken
+        over.
 
         Raises:
-            KeyError, TypeError, ValueError: this is no such state, or it lies beyond the epoch's
-                end.
+            KeyError, TypeError, ValueError: this is no such state, or it is of other data.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be what state_dict() gave, got {describe(state)}")
         missing = {"epoch", "batch", "seed"} - set(state)
         if missing:
             raise KeyError(f"the state of a DataLoader lacks {', '.join(sorted(missing))}")
@@ -136,6 +171,12 @@ class DataLoader:
             raise ValueError(
                 f"state['batch'] is {batch}, but an epoch has {len(self)} batches of "
                 f"{self.batch_size}: was it saved with another data set or batch_size?"
+            )
+        changed = self.differences(state)
+        if batch > 0 and changed:
+            raise ValueError(
+                f"the state was taken in the middle of an epoch of something else: "
+                f"{'; '.join(changed)}"
             )
         self.seed = seed
         self._go_to(epoch, batch)
@@ -206,6 +247,8 @@ def _batches(loader: DataLoader, epoch: int, first: int) -> Generator[Batch, Non
             # The spawn key keeps this stream apart from that of the order.
             sequence = np.random.SeedSequence((seed, epoch), spawn_key=(number,))
             images = augment(images, np.random.default_rng(sequence))
+            if images is None:
+                raise DataError(f"augment returned None for a batch of {len(indices)} pictures")
         if len(images) != len(indices) or len(labels) != len(indices):
             raise DataError(
                 f"a batch of {len(indices)} pictures came as {len(images)} pictures and "

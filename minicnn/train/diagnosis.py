@@ -17,6 +17,9 @@ from ..tensor import Parameter
 
 Array = npt.NDArray[Any]
 
+IN_BATCH = "the batch itself"
+"""How `find_not_finite` begins when the data are to blame."""
+
 
 class Rewind:
     """Takes back what a forward pass in training mode leaves behind in a net.
@@ -72,7 +75,7 @@ def find_not_finite(net: Layer, loss: Loss, x: Any, targets: Any, rewind: Rewind
     rewind.back()
     found = in_state(net)
     if found is None and (fault := _fault(np.asarray(x))):
-        found = f"the batch itself: its pictures hold {fault}"
+        found = f"{IN_BATCH}: its pictures hold {fault}"
     if found is None:
         with _watch(net) as seen:
             outputs = net.forward(x)

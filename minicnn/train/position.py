@@ -22,7 +22,8 @@ class Position:
         batches: How many it has.
         passed: Whether the epoch under way lacks nothing but its validation.
         scores: Its sums so far.
-        best: The best score so far, higher being better; None before the first.
+        best: The best score so far, a list that is compared entry by entry, higher being better;
+            None before the first.
         best_epoch: Its epoch, from 1.
         stale: Epochs since then.
         seconds: Training time of the epoch under way; not in `to_json`, being a clock's.
@@ -35,7 +36,7 @@ class Position:
     batches: int = 0
     passed: bool = False
     scores: Scores = field(default_factory=Scores)
-    best: float | None = None
+    best: list[float] | None = None
     best_epoch: int | None = None
     stale: int = 0
     seconds: float = 0.0

@@ -28,6 +28,7 @@ def collect(trainer: Trainer, train: Batches, valid: Batches | None) -> checkpoi
         optimizer_state=trainer.optimizer.state_dict(),
         loss=_config(trainer.loss),
         schedule=_config(trainer.schedule),
+        settings=_settings(trainer),
         loaders={"train": loader_state(train), "valid": loader_state(valid)},
         position=trainer.position.to_json(),
         rows=[{key: row[key] for key in row if key not in TIMING} for row in rows],
@@ -42,7 +43,8 @@ def collect(trainer: Trainer, train: Batches, valid: Batches | None) -> checkpoi
 def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batches | None) -> None:
     """Put a trainer, its net, optimizer and data loaders where the checkpoint says.
 
-    What can be refused is refused before anything is changed.
+    What can be refused is refused before anything is changed. The learning rate goes on from where
+    it was, unless there is no schedule and the optimizer was made with another one than before.
 
     Raises:
         CheckpointError: the file is damaged, or of another net, optimizer or data; it says which.
@@ -68,7 +70,9 @@ def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batc
     except (TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is corrupt: {error}") from error
     _check_data(path, position, saved.loaders, train)
-    _warn_of_changes(saved, trainer)
+    lr = trainer.optimizer.lr
+    keeps_lr = trainer.schedule is not None or lr == saved.settings.get("first_lr")
+    _warn_of_changes(saved, trainer, {"train": train, "valid": valid})
 
     for batches, state in (
         (train, saved.loaders.get("train")),
@@ -79,6 +83,8 @@ def restore(trainer: Trainer, path: checkpoint.Path, train: Batches, valid: Batc
         trainer.optimizer.load_state_dict(saved.optimizer_state)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    if not keeps_lr:
+        trainer.optimizer.lr = lr
     net.load_state_dict(saved.weights)
     net.set_rng_state(saved.rng)
     trainer.position, trainer.best_state = position, saved.best
@@ -121,20 +127,37 @@ def _check_data(
         )
 
 
-def _warn_of_changes(saved: checkpoint.Training, trainer: Trainer) -> None:
+def _settings(trainer: Trainer) -> dict[str, Any]:
+    """The settings of the trainer itself that a resume is compared with."""
+    return {
+        "first_lr": trainer.first_lr,
+        "clip_norm": trainer.clip_norm,
+        "patience": trainer.patience,
+    }
+
+
+def _warn_of_changes(saved: checkpoint.Training, trainer: Trainer, loaders: dict[str, Any]) -> None:
     """Settings may be changed at a resume, but not without a word."""
     pairs = {
         "optimizer": (saved.optimizer, trainer.optimizer.config()),
         "loss": (saved.loss, _config(trainer.loss)),
         "schedule": (saved.schedule, _config(trainer.schedule)),
+        "trainer": (saved.settings, _settings(trainer)),
     }
+    scheduled = trainer.schedule is not None
     changes = []
     for name, (old, new) in pairs.items():
         before, after = dict(old or {}), json.loads(to_json(new or {}))
         for key in sorted(before.keys() | after.keys()):
-            # The optimizer's own rate is where the run has left it: it comes from the checkpoint.
-            if before.get(key) != after.get(key) and (name, key) != ("optimizer", "lr"):
+            # The optimizer's rate is where the run has left it. What it was made with counts, and
+            # only where no schedule sets it.
+            silent = key == "lr" if name == "optimizer" else key == "first_lr" and scheduled
+            if before.get(key) != after.get(key) and not silent:
                 changes.append(f"{name} {key} {before.get(key)!r} → {after.get(key)!r}")
+    for part, batches in loaders.items():
+        state = saved.loaders.get(part)
+        if state is not None and hasattr(batches, "differences"):
+            changes += [f"{part} {difference}" for difference in batches.differences(state)]
     if changes:
         warnings.warn(
             f"resuming with other settings than before: {'; '.join(changes)}", stacklevel=4

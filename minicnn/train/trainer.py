@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import checkpoint as checkpoints
-from ..errors import NonFiniteError, finite_float, positive_int
+from ..errors import NonFiniteError, describe, finite_float, positive_int
 from ..history import History, Row
 from ..layers.base import Layer
 from ..losses import Loss
@@ -20,7 +20,7 @@ from ..optim import Optimizer, clip_grad_norm
 from . import resume as resuming
 from .bar import Bar, is_wanted
 from .callbacks import Callback
-from .diagnosis import Rewind, find_not_finite, in_state, rough_norm
+from .diagnosis import IN_BATCH, Rewind, find_not_finite, in_state, rough_norm
 from .interrupt import Interrupt, Interrupted
 from .position import Position
 from .scores import Batches, Scores, evaluate, opened
@@ -44,15 +44,16 @@ class Trainer:
         progress: Whether to show a progress bar; None: in a terminal or notebook.
         meta: Goes into all these files, for whoever loads the net (class names, …); JSON-able.
 
-    The best epoch is the one with the highest validation accuracy; where targets are no class
-    labels, with the lowest validation loss; without validation data, with the lowest training
-    loss. Of equal ones the first counts.
+    The best epoch is the one with the highest validation accuracy, and of those the lowest
+    validation loss; where targets are no class labels, the loss alone decides; without validation
+    data, the training loss. Of equal ones the first counts.
 
     Attributes:
         history: What was recorded; see `History`.
         best_state: The state dict of the best epoch; `restore_best` puts it into the net.
         position: Where training stands; see `Position`.
         last_loss: The loss of the last step.
+        first_lr: The optimizer's learning rate when the trainer was made.
 
     Raises:
         TypeError, ValueError: an argument that cannot be.
@@ -74,6 +75,16 @@ class Trainer:
         progress: bool | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
+        if not isinstance(net, Layer):
+            raise TypeError(f"net must be a minicnn layer or net, got {describe(net)}")
+        for what, name, needed in (
+            (loss, "loss", ("backward", "__call__")),
+            (optimizer, "optimizer", ("step", "params")),
+        ):
+            if not all(hasattr(what, attribute) for attribute in needed):
+                raise TypeError(f"{name} must be a minicnn {name}, got {describe(what)}")
+        if schedule is not None and not callable(schedule):
+            raise TypeError(f"schedule must be a function of the step, got {describe(schedule)}")
         own = {id(parameter) for parameter in net.parameters()}
         if not any(id(parameter) in own for parameter in optimizer.params):
             raise ValueError("optimizer holds no parameter of net: make it with net.parameters()")
@@ -88,12 +99,16 @@ class Trainer:
             self.clip_norm = finite_float(clip_norm, "clip_norm", above=0)
         self.patience = None if patience is None else positive_int(patience, "patience")
         self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks must be of class Callback, got {describe(callback)}")
         self.checkpoint = checkpoint
         self.checkpoint_every = (
             None if checkpoint_every is None else positive_int(checkpoint_every, "checkpoint_every")
         )
         self.best = best
         self.meta = meta
+        self.first_lr = optimizer.lr
         self.history = History()
         self.best_state: dict[str, npt.NDArray[Any]] | None = None
         self.position = Position()
@@ -158,12 +173,18 @@ class Trainer:
 
         Raises:
             FileNotFoundError: a file is to be saved in a folder that does not exist.
-            NonFiniteError: a loss, a gradient or a weight is NaN or infinite. The message names
-                the epoch, the step, and where it arose; the last checkpoint is left as it was.
+            NonFiniteError: a loss, a gradient or a weight is NaN or infinite, or the validation
+                loss NaN. The message names the epoch, the step, and where it arose; the last
+                checkpoint is left as it was.
             CheckpointError: ``resume`` is damaged or does not fit.
             Interrupted: see above.
         """
         epochs = positive_int(epochs, "epochs")
+        for what, name in ((train, "train"), (valid, "valid")):
+            if what is not None and not (hasattr(what, "__len__") and hasattr(what, "__iter__")):
+                raise TypeError(
+                    f"{name} must be a DataLoader or a list of batches, got {describe(what)}"
+                )
         if len(train) == 0:
             raise ValueError("train must have at least one batch, got none")
         self._check_files()
@@ -230,6 +251,7 @@ class Trainer:
         self.history.stopped = reason
         if self.position.is_mid_epoch:
             self._left = self._train, resuming.loader_state(self._train)
+        if self.position.is_mid_epoch or reason == "interrupt":
             self._save()
         self._call("on_train_end")
 
@@ -262,6 +284,8 @@ class Trainer:
             scores = None if self._valid is None else self._validate(self._valid)
             if self._valid is not None and scores is None:
                 return
+            if scores is not None and math.isnan(scores.loss):
+                self._refuse_validation()
             bar.finish(here.scores, here.seconds, scores)
         row = self._row(scores)
         self.history.rows.append(row)
@@ -319,12 +343,11 @@ class Trainer:
     def _rank(self, row: Row) -> None:
         """Keep the net if it is the best so far."""
         here = self.position
+        score = [-(row["train_loss"] if row["valid_loss"] is None else row["valid_loss"])]
         if row["valid_accuracy"] is not None:
-            score = row["valid_accuracy"]
-        else:
-            score = -(row["train_loss"] if row["valid_loss"] is None else row["valid_loss"])
+            score.insert(0, row["valid_accuracy"])
         here.stale += 1
-        if not math.isfinite(score) or (here.best is not None and score <= here.best):
+        if not math.isfinite(score[0]) or (here.best is not None and score <= here.best):
             return
         here.best, here.best_epoch, here.stale = score, row["epoch"], 0
         self.history.best_epoch = row["epoch"]
@@ -355,14 +378,31 @@ class Trainer:
 
     # --- words -----------------------------------------------------------------------------------
 
+    @property
+    def _kept(self) -> str:
+        """What a message about numbers that are not finite says of the checkpoint."""
+        there = self.checkpoint is not None and Path(self.checkpoint).exists()
+        return f" {self.checkpoint} is as it was last saved." if there else ""
+
+    def _refuse_validation(self) -> NoReturn:
+        raise NonFiniteError(
+            f"training stopped after the pass of epoch {self.position.epoch + 1}: its validation "
+            f"loss is NaN, while the weights are finite. Look for pictures in the validation "
+            f"data that are not.{self._kept}"
+        )
+
     def _refuse(self, found: str) -> NoReturn:
         here = self.position
-        kept = f" {self.checkpoint} is as it was last saved." if self.checkpoint else ""
+        advice = (
+            f"Often a smaller learning rate helps (it is {self.optimizer.lr:g}), or clip_norm=1."
+        )
+        if found.startswith(IN_BATCH):
+            advice = "Look at the data."
         raise NonFiniteError(
             f"training stopped in epoch {here.epoch + 1}, at step {here.batch + 1} of "
             f"{here.batches} (step {here.step + 1} of the run), with a loss of "
-            f"{self.last_loss:g}. The first number that is not finite is in {found}.{kept} "
-            f"Often a smaller learning rate helps (it is {self.optimizer.lr:g}), or clip_norm=1."
+            f"{self.last_loss:g}. The first number that is not finite is in "
+            f"{found}.{self._kept} {advice}"
         )
 
     def _farewell(self) -> str:

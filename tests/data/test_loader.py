@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ def noise(images: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any
 
 def values(batches: Any) -> list[list[float]]:
     return [x.data.ravel().tolist() for x, _ in batches]
+
+
+def where(loader: DataLoader) -> tuple[int, int, int]:
+    state = loader.state_dict()
+    return state["epoch"], state["batch"], state["seed"]
 
 
 def wait_for_threads() -> None:
@@ -155,14 +161,14 @@ def test_resuming_anywhere_continues_the_same_stream(
 def test_the_state_counts_what_was_received() -> None:
     for prefetch in PREFETCH:
         loader = DataLoader(numbered(10), 3, prefetch=prefetch)
-        assert loader.state_dict() == {"epoch": 0, "batch": 0, "seed": 0}
+        assert where(loader) == (0, 0, 0)
         iterator = iter(loader)
         for number in range(4):
             next(iterator)
-            assert loader.state_dict() == {"epoch": 0, "batch": number + 1, "seed": 0}
+            assert where(loader) == (0, number + 1, 0)
         with pytest.raises(StopIteration):
             next(iterator)
-        assert loader.state_dict() == {"epoch": 1, "batch": 0, "seed": 0}
+        assert where(loader) == (1, 0, 0)
         with pytest.raises(StopIteration):
             next(iterator)
         assert loader.epoch == 1
@@ -182,7 +188,7 @@ def test_a_state_taken_after_the_last_batch_leaves_nothing_of_that_epoch() -> No
     iterator = iter(loader)
     next(iterator), next(iterator)
     state = loader.state_dict()
-    assert state == {"epoch": 0, "batch": 2, "seed": 0}
+    assert where(loader) == (0, 2, 0)
     other = DataLoader(numbered(6), 3)
     other.load_state_dict(state)
     assert list(other) == []
@@ -200,10 +206,10 @@ def test_an_older_pass_no_longer_speaks_for_the_loader() -> None:
     assert loader.state_dict()["batch"] == 0
     next(new)
     assert len(list(old)) == 1
-    assert loader.state_dict() == {"epoch": 0, "batch": 1, "seed": 0}
+    assert where(loader) == (0, 1, 0)
     loader.load_state_dict({"epoch": 5, "batch": 1, "seed": 4})
     assert len(list(new)) == 2
-    assert loader.state_dict() == {"epoch": 5, "batch": 1, "seed": 4}
+    assert where(loader) == (5, 1, 4)
     assert values(loader) == [[3, 4, 5], [6, 7, 8]]
 
 
@@ -245,7 +251,7 @@ def test_an_exception_comes_where_it_belongs(prefetch: int) -> None:
         next(iterator)
     with pytest.raises(StopIteration):
         next(iterator)
-    assert loader.state_dict() == {"epoch": 0, "batch": 2, "seed": 0}  # no epoch was finished
+    assert where(loader) == (0, 2, 0)  # no epoch was finished
     wait_for_threads()
 
 
@@ -358,3 +364,46 @@ def test_an_augmentation_that_loses_pictures_is_refused() -> None:
     loader = DataLoader(numbered(10), 4, augment=lambda images, rng: images[1:])
     with pytest.raises(DataError, match="4 pictures came as 3 pictures and 4 labels"):
         list(loader)
+
+
+class TestAnotherLoader:
+    """A state of the middle of an epoch is refused by a loader of something else."""
+
+    def state(self, **changed: Any) -> dict[str, Any]:
+        loader = DataLoader(numbered(10), 3, shuffle=True)
+        next(iter(loader))
+        return loader.state_dict()
+
+    @pytest.mark.parametrize(
+        ("other", "difference"),
+        [
+            (lambda: DataLoader(numbered(11), 3, shuffle=True), "pictures 10 → 11"),
+            (lambda: DataLoader(numbered(10), 4, shuffle=True), "batch_size 3 → 4"),
+            (lambda: DataLoader(numbered(10), 3), "shuffle True → False"),
+            (lambda: DataLoader(numbered(10), 3, True, drop_last=True), "drop_last False → True"),
+            (lambda: DataLoader(numbered(10), 3, True, augment=lambda x, _: x), "augment False"),
+            (lambda: DataLoader(numbered(10).subset(range(9, -1, -1)), 3, True), "other labels"),
+        ],
+    )
+    def test_is_told_apart(self, other: Callable[[], DataLoader], difference: str) -> None:
+        state, loader = self.state(), other()
+        assert any(difference in text for text in loader.differences(state))
+        with pytest.raises(ValueError, match="in the middle of an epoch of something else"):
+            loader.load_state_dict(state)
+        assert where(loader) == (0, 0, 0)
+        loader.load_state_dict({**state, "batch": 0})  # between two epochs, all may change
+
+    def test_the_same_is_not(self) -> None:
+        loader = DataLoader(numbered(10), 3, shuffle=True, seed=5)
+        assert loader.differences(self.state()) == []
+        loader.load_state_dict(self.state())
+        assert where(loader) == (0, 1, 0)
+
+    def test_what_is_no_state_or_no_data_set(self) -> None:
+        loader = DataLoader(numbered(10), 3)
+        with pytest.raises(TypeError, match="state must be what state_dict"):
+            loader.load_state_dict(None)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="dataset must be a data set"):
+            DataLoader([1, 2], 2)  # type: ignore[arg-type]
+        with pytest.raises(DataError, match="augment returned None"):
+            next(iter(DataLoader(numbered(10), 3, augment=lambda x, _: None)))  # type: ignore
