@@ -92,6 +92,15 @@ def load(path: Path) -> Layer:
             whose class is not known (import the class first).
         OSError: it cannot be opened.
     """
+    return load_with_meta(path)[0]
+
+
+def load_with_meta(path: Path) -> tuple[Layer, Json]:
+    """What `load` and `load_meta` give, from one reading of the file.
+
+    Raises:
+        CheckpointError, OSError: as `load`.
+    """
     header, arrays, _ = archive.read(path, _of("net/"))
     try:
         net = from_config(header["architecture"])
@@ -99,7 +108,8 @@ def load(path: Path) -> Layer:
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     _load_weights(path, net, _under(arrays, "net/"))
-    return net
+    meta: Json = header.get("meta", {})
+    return net, meta
 
 
 def load_weights(path: Path, net: Layer) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__, kernels, models
+from .commands.say import prepare_streams, short_warnings, silence
+from .errors import UsageError
 from .train.interrupt import Interrupted
 
 Action = Callable[[argparse.Namespace], int]
@@ -21,13 +22,14 @@ Action = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (wrong usage exits with 2 from within)."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    prepare_streams()
+    args = build_parser().parse_args(argv)
     action: Action = args.action
     try:
         if getattr(args, "threads", None) is not None:
             kernels.set_num_threads(args.threads)
-        code = action(args)
+        with short_warnings():
+            code = action(args)
         sys.stdout.flush()
         return code
     except Interrupted as stop:
@@ -35,10 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain(args, "interrupted")
     except BrokenPipeError:
-        # Whoever read our output has gone (`minicnn ... | head`). Nothing is wrong, but Python
-        # would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 1
+    except UsageError as error:
+        complain(args, one_line(error))
+        return 2
     except Exception as error:  # everything a user can do wrong ends here, as one line
         if args.debug:
             raise
@@ -60,6 +63,8 @@ def farewell(args: argparse.Namespace, stop: Interrupted) -> str:
 def one_line(error: Exception) -> str:
     """An error as one line: its message, and its kind where the message alone would not do."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        message = f"{error.filename}: {error.strerror}"
     message = " ".join(message.split())
     known = (OSError, ValueError, ArithmeticError, ImportError)
     if message and isinstance(error, known):
@@ -113,7 +118,7 @@ def add_train(commands: Any) -> None:
         name = flag[2:].replace("-", "_")
         default = DEFAULTS[name]
         text = settings.pop("help")
-        if default not in (None, False):
+        if default is not None and default is not False:
             text += f" (default: {default})"
         group.add_argument(flag, default=argparse.SUPPRESS, help=text, **settings)
 
@@ -121,7 +126,12 @@ def add_train(commands: Any) -> None:
     option("--data", help="digits, mnist, fashion-mnist, or a folder with a folder for each class")
     option("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
     option("--download", action="store_true", help="fetch (fashion-)mnist if it is missing")
-    option("--size", type=whole(1), metavar="N", help="scale a folder's pictures to N×N")
+    option(
+        "--size",
+        type=whole(1),
+        metavar="N",
+        help="scale a folder's pictures to N×N (default: what suits the model, 28 to 224)",
+    )
     option("--grayscale", action="store_true", help="take a folder's pictures as grey")
     option("--valid", type=share, metavar="P", help="share of the training pictures to validate on")
     option("--augment", choices=list(AUGMENTATIONS), help="vary the training pictures at random")
@@ -152,7 +162,7 @@ def add_train(commands: Any) -> None:
     group.add_argument("--out", metavar="DIR", help="new folder (default: runs/DATA-MODEL[-N])")
     group.add_argument("--resume", metavar="RUN", help="go on with an interrupted or finished run")
     add_threads(group)
-    group.add_argument("--quiet", action="store_true", help="no progress, only the result")
+    group.add_argument("--quiet", action="store_true", help="print only the test accuracy")
 
 
 def add_evaluate(commands: Any) -> None:
@@ -237,21 +247,22 @@ def add_doctor(commands: Any) -> None:
 
 def add_threads(parser: Any) -> None:
     parser.add_argument(
-        "--threads", type=whole(1), metavar="N", help="processors to use (default: all)"
+        "--threads", type=whole(1, 1024), metavar="N", help="processors to use (default: all)"
     )
 
 
-def whole(minimum: int) -> Callable[[str], int]:
-    """For argparse: an integer of at least ``minimum``."""
+def whole(minimum: int, maximum: int = 2**63) -> Callable[[str], int]:
+    """For argparse: an integer from ``minimum`` to ``maximum``."""
 
     def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = minimum - 1
-        if value < minimum:
+        if not minimum <= value <= maximum:
+            limit = f" to {maximum}" if maximum < 2**63 else ""
             raise argparse.ArgumentTypeError(
-                f"expected a whole number from {minimum}, got {text!r}"
+                f"expected a whole number from {minimum}{limit}, got {text!r}"
             )
         return value
 

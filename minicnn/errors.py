@@ -23,6 +23,10 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged, too new, or belongs to another architecture."""
 
 
+class UsageError(ValueError):
+    """The command line was used wrongly: exit code 2."""
+
+
 class NonFiniteError(ArithmeticError):
     """Training met a loss, output or gradient that is NaN or infinite."""
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import minicnn
-from minicnn import checkpoint, models
+from minicnn import checkpoint, data, metrics, models
 from minicnn.cli import build_parser, main
+from minicnn.commands import sources
+from minicnn.commands.sources import Source
+from minicnn.commands.train import DEFAULTS
+from minicnn.data.augment import Compose
+
+SMALL = {"train": 2000, "test": 300}
 
 FILES = {
     "best.npz",
@@ -103,8 +113,224 @@ def test_resume_refuses_contradictions(
     pictures: Path, capsys: Capture, options: list[str], text: str
 ) -> None:
     assert train("--data", str(pictures), "--epochs", "1", "--out", "run") == 0
-    assert main(["train", "--resume", "run", "--epochs", "2", *options]) == 1
+    assert main(["train", "--resume", "run", "--epochs", "2", *options]) == 2
     assert text in capsys.readouterr().err
+
+
+def test_options_reach_the_training(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option that the trainer, the loss, the optimizer or the loader is made of."""
+    seen: dict[str, Any] = {}
+
+    def fit(trainer: minicnn.Trainer, batches: Any, valid: Any, epochs: int, **_: Any) -> Any:
+        seen.update(trainer=trainer, train=batches, valid=valid, epochs=epochs)
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(minicnn.Trainer, "fit", fit)
+    options = {
+        "--clip-norm": "2.5",
+        "--patience": "4",
+        "--augment": "rotate",
+        "--label-smoothing": "0.25",
+        "--weight-decay": "0.125",
+        "--optimizer": "adamw",
+        "--lr": "0.0625",
+        "--schedule": "cosine",
+        "--epochs": "7",
+        "--seed": "3",
+        "--valid": "0.2",
+        "--size": "32",
+    }
+    flat = [word for pair in options.items() for word in pair]
+    assert train("--data", str(pictures), "--grayscale", *flat) == 1
+    trainer, loader = seen["trainer"], seen["train"]
+    assert (trainer.clip_norm, trainer.patience, seen["epochs"]) == (2.5, 4, 7)
+    assert trainer.loss.label_smoothing == 0.25
+    assert isinstance(trainer.optimizer, minicnn.AdamW)
+    assert (trainer.optimizer.weight_decay, trainer.optimizer.lr) == (0.125, 0.0625)
+    assert isinstance(trainer.schedule, minicnn.Cosine)
+    assert isinstance(loader.augment, Compose)
+    assert (loader.batch_size, loader.shuffle, loader.seed) == (8, True, 3)
+    assert loader.dataset.image_shape == (1, 32, 32)
+    assert (len(loader.dataset), len(seen["valid"].dataset)) == (43, 11)
+
+
+def test_the_accuracy_is_that_of_the_best_epoch_on_the_test_pictures(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the embedded digits, and a net that is spoilt in the last epoch."""
+    small = {part: data.digits(part).subset(range(n)) for part, n in SMALL.items()}
+    monkeypatch.setattr(sources, "digits", lambda part: small[part])
+    rank = minicnn.Trainer._rank
+
+    def spoil(trainer: minicnn.Trainer, row: dict[str, Any]) -> None:
+        if row["epoch"] == 3:
+            row["valid_accuracy"] = 0.0
+            for parameter in trainer.net.parameters():
+                parameter.data *= -1
+        rank(trainer, row)
+
+    monkeypatch.setattr(minicnn.Trainer, "_rank", spoil)
+    assert main(["train", "--epochs", "3", "--out", "run", "--quiet"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    net = minicnn.load("run/best.npz")
+    test = small["test"]
+    images, labels = test.batch(range(len(test)))
+    right = metrics.accuracy(net.predict(images), labels)
+    assert line == f"test accuracy {100 * right:.2f} %"
+    assert right > 0.5
+    assert json.loads(Path("run/history.json").read_text())["test_pictures"] == SMALL["test"]
+    assert main(["evaluate", "run", "--part", "valid", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == SMALL["train"] // 10
+
+
+def test_a_run_that_was_killed_before_it_was_written_up_is_finished(
+    pictures: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("minicnn.plots.confusion_matrix", fail)
+        assert train("--data", str(pictures), "--epochs", "2", "--out", "run") == 1
+    assert Path("run/metrics.csv").exists()  # of every epoch
+    assert not Path("run/confusion_matrix.png").exists()
+    capsys.readouterr()
+    assert main(["train", "--resume", "run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("test accuracy")
+    assert {path.name for path in Path("run").iterdir()} == FILES
+    assert main(["train", "--resume", "run"]) == 1
+    assert "has done its 2 epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("valid", ["0", "0.3"])
+def test_no_run_trains_on_what_is_tested(pictures: Path, valid: str) -> None:
+    parts = [
+        Source(str(pictures), None, 28, False, float(valid), seed).for_training() for seed in (0, 1)
+    ]
+    tests = {test.indices.tobytes() for _, _, test in parts}  # type: ignore[attr-defined]
+    assert len(tests) == 1
+    reference = Source(str(pictures), None, 28, False, 0.1, 9).part("test")
+    assert tests == {reference.indices.tobytes()}  # type: ignore[attr-defined]
+    for learnt, _, test in parts:
+        inner = learnt.dataset if valid != "0" else learnt  # type: ignore[attr-defined]
+        assert not set(inner.indices) & set(test.indices)  # type: ignore[attr-defined]
+
+
+def test_a_foreign_folder_is_measured_whole(pictures: Path, capsys: Capture) -> None:
+    assert train("--data", str(pictures), "--epochs", "1", "--out", "run", "--quiet") == 0
+    shutil.copytree(pictures, "copy")
+    capsys.readouterr()
+    for folder, count in ((str(pictures), 6), ("copy", 60)):
+        assert main(["evaluate", "run", "--data", folder, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["pictures"] == count
+    assert main(["evaluate", "run", "--data", "copy", "--part", "train"]) == 2
+    Path("copy/dark").rename("copy/black")
+    assert main(["evaluate", "run", "--data", "copy"]) == 1
+    assert "to tell apart dark, light; the data has black, light" in capsys.readouterr().err
+
+
+def test_a_run_on_a_folder_can_be_used_from_anywhere(
+    pictures: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(pictures, "own")
+    assert train("--data", "own", "--epochs", "1", "--out", "run", "--quiet") == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert main(["evaluate", "../run"]) == 0
+    Path(tmp_path, "own").rename("moved")
+    again = ["train", "--resume", "../run", "--data", "moved", "--schedule", "onecycle"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main([*again, "--epochs", "2"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minicnn: warning: resuming with other settings than before: schedule")
+    assert main([*again, "--epochs", "3", "--data", "digits"]) == 2
+
+
+def test_json_has_null_where_there_is_no_number(pictures: Path, capsys: Capture) -> None:
+    net = models.build("toy", classes=2, channels=3, rng=0)
+    for parameter in net.parameters():
+        parameter.data[...] = 0  # which takes everything for the first class
+    options = {**DEFAULTS, "data": str(pictures), "size": 28}
+    minicnn.save("net.npz", net, meta={"options": options, "input_shape": [3, 28, 28]})
+    assert main(["evaluate", "net.npz", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert None in result["precision"]
+
+
+def test_mnist_is_looked_for_where_root_says(tmp_path: Path, capsys: Capture) -> None:
+    minicnn.save("net.npz", models.toy(rng=0), meta={"input_shape": [1, 28, 28]})
+    assert main(["evaluate", "net.npz", "--data", "mnist", "--root", "some-root"]) == 1
+    assert "some-root" in capsys.readouterr().err
+
+
+def test_one_bad_picture_does_not_spoil_the_others(pictures: Path, capsys: Capture) -> None:
+    assert train("--data", str(pictures), "--epochs", "1", "--out", "run", "--quiet") == 0
+    good = sorted(str(path) for path in pictures.glob("light/*.png"))[:2]
+    Path("text.png").write_text("no picture")
+    capsys.readouterr()
+    files = [good[0], "missing.png", "text.png", good[1]]
+    assert main(["predict", "run", *files]) == 1
+    captured = capsys.readouterr()
+    assert all(file in captured.out for file in good)
+    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["minicnn predict"] * 2
+    assert main(["predict", "run", "--json", *files]) == 1
+    results = json.loads(capsys.readouterr().out)
+    assert {result["file"] for result in results if "error" in result} == {files[1], files[2]}
+    assert main(["predict", "run", "missing.png"]) == 1
+
+
+def run_shell(command: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command.replace("minicnn", f"{sys.executable} -m minicnn"),
+        shell=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
+def test_training_goes_on_when_the_reader_leaves(pictures: Path) -> None:
+    options = f"--data {pictures} --epochs 3 --batch-size 8 --out run"
+    done = run_shell(f"minicnn train {options} | head -n 1")
+    assert done.stderr == b""
+    assert {path.name for path in Path("run").iterdir()} == FILES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell")
+def test_any_terminal_will_do() -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = run_shell("minicnn summary toy", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert b"1x8x26x26" in done.stdout
+    closed = run_shell("minicnn summary toy >&-")
+    assert closed.returncode == 0, closed.stderr
+    assert b"Traceback" not in closed.stderr
+
+
+def test_data_that_cannot_be_divided_are_refused(pictures: Path, capsys: Capture) -> None:
+    shutil.copytree(pictures / "dark", "one/dark")
+    assert main(["train", "--data", "one"]) == 1
+    assert "one class folder, dark; there is nothing to tell apart" in capsys.readouterr().err
+    for name in ("dark", "light"):
+        Path("few", name).mkdir(parents=True)
+        shutil.copy(pictures / name / "0.png", Path("few", name))
+    assert main(["train", "--data", "few"]) == 1
+    assert "has 2 pictures; it takes 20" in capsys.readouterr().err
+
+
+def test_what_does_not_go_together_is_wrong_usage(capsys: Capture) -> None:
+    assert main(["train", "--size", "32"]) == 2
+    assert "--size and --grayscale are for a folder of pictures" in capsys.readouterr().err
+    assert main(["train", "--model", "animal"]) == 1
+    assert "--model animal needs larger pictures than these of 28×28" in capsys.readouterr().err
+
+
+def test_names_may_have_underscores(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["train", "--data", "fashion_mnist", "--root", str(tmp_path)]) == 1
+    assert "there is no folder" not in capsys.readouterr().err
 
 
 def test_resume_of_nothing(capsys: Capture) -> None:
@@ -120,12 +346,17 @@ def test_ctrl_c_saves_and_says_how_to_go_on(pictures: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Ctrl-C is ignored in what a shell runs in the background, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 60
-    while not Path("run/checkpoint.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 60
+        while not Path("run/checkpoint.npz").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 1
     assert error.count("\n") == 1
     assert "was saved; go on with: minicnn train --resume run" in error
@@ -142,7 +373,7 @@ def test_evaluate(pictures: Path, capsys: Capture) -> None:
     assert "precision" in out
     assert main(["evaluate", "run/best.npz", "--json", "--part", "train"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["pictures"] == 48
+    assert result["pictures"] == 49  # of 60: 6 to test, 5 to validate
     assert 0 <= result["accuracy"] <= 1
     assert result["classes"] == ["dark", "light"]
     assert main(["evaluate", "run", "--data", "digits"]) == 1

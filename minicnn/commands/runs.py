@@ -9,6 +9,7 @@ from typing import Any
 from .. import checkpoint
 from ..data.base import Dataset
 from ..errors import DataError
+from ..history import History
 from ..layers import Layer
 
 CHECKPOINT = "checkpoint.npz"
@@ -28,13 +29,11 @@ def new_run(out: str | None, data: str, model: str) -> Path:
     if out is not None:
         path = Path(out)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise FileExistsError(
-                f"{path} exists already; name another folder with --out, or go on with that run "
-                f"with --resume {path}"
-            )
+            way = f", or go on with that run with --resume {path}" if is_run(path) else ""
+            raise FileExistsError(f"{path} exists already; name another folder with --out{way}")
         path.mkdir(parents=True, exist_ok=True)
         return path
-    name = f"{Path(data).resolve().name if '/' in data or data == '.' else data}-{model}"
+    name = f"{Path(data).name}-{model}"
     for number in itertools.count(1):
         path = Path("runs", name if number == 1 else f"{name}-{number}")
         try:
@@ -43,6 +42,19 @@ def new_run(out: str | None, data: str, model: str) -> Path:
             continue
         return path
     raise AssertionError("unreachable")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return any((path / name).is_file() for name in (BEST, CHECKPOINT))
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run was trained, tested and written up: that is what its last file says."""
+    try:
+        return "test_accuracy" in History.from_json(path / HISTORY).extra
+    except (OSError, ValueError):
+        return False
 
 
 def net_file(run: str | Path) -> Path:
@@ -64,8 +76,8 @@ def net_file(run: str | Path) -> Path:
 
 def load_net(run: str | Path) -> tuple[Layer, dict[str, Any]]:
     """A trained net in evaluation mode, and what was kept with it."""
-    path = net_file(run)
-    return checkpoint.load(path).eval(), checkpoint.load_meta(path)
+    net, meta = checkpoint.load_with_meta(net_file(run))
+    return net.eval(), meta
 
 
 def describe_data(

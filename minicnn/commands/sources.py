@@ -15,6 +15,14 @@ from ..data.base import Dataset
 from ..errors import DataError
 
 NAMES = ("digits", "mnist", "fashion-mnist")
+
+
+def canonical(data: str) -> str:
+    """A name as in `NAMES`, also where it was written with an underscore, or an absolute path."""
+    name = data.replace("_", "-")
+    return name if name in NAMES else str(Path(data).resolve())
+
+
 SIZES = {"animal": 224, "vgg": 32, "resnet": 32}
 """Side of the pictures that a model takes from a folder; 28 for the others."""
 
@@ -24,6 +32,12 @@ AUGMENTATIONS: dict[str, Any] = {
     "rotate": lambda: Compose(RandomRotation(10), RandomShift(2)),
     "flip": lambda: Compose(RandomHorizontalFlip(), RandomShift(2)),
 }
+
+TEST_SEED = 0
+"""Seeds the choice of a folder's test pictures, for all runs."""
+
+LEAST = 20
+"""Pictures that a folder must have to be divided."""
 
 _IN_MEMORY = 1 << 29
 """Folders whose decoded pictures fit into this many bytes are decoded once, not every epoch."""
@@ -39,7 +53,7 @@ class Source:
         size: Side of the pictures of a folder, in pixels.
         grayscale: Whether a folder's pictures are taken as grey.
         valid: Share of the training pictures that is kept for validation, 0 for none.
-        seed: Seeds the division.
+        seed: Seeds the choice of these.
         download: Whether to fetch what is missing.
     """
 
@@ -56,11 +70,29 @@ class Source:
         """Whether a picture of a digit must be centred and scaled as MNIST's are."""
         return self.data in ("digits", "mnist")
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether the pictures come from a folder."""
+        return self.data not in NAMES
+
     def for_training(self) -> tuple[Dataset, Dataset | None, Dataset]:
-        """(train, valid or None, test). Validation never comes out of the test pictures."""
-        if self.data not in NAMES:
-            return self._divided_folder()
-        train, test = self._named("train"), self._named("test")
+        """(train, valid or None, test). Validation never comes out of the test pictures.
+
+        A folder has no test pictures of its own: a tenth is set aside, the same one whatever the
+        seed and the share to validate on, so that no run trains on what another is tested on.
+        """
+        train: Dataset
+        test: Dataset
+        if self.is_folder:
+            whole = self.whole_folder()
+            if len(whole) < LEAST:
+                raise DataError(
+                    f"{self.data} has {len(whole)} pictures; it takes {LEAST}, for a tenth is set "
+                    f"aside to test with"
+                )
+            train, test = split(whole, (0.9, 0.1), TEST_SEED)
+        else:
+            train, test = self._named("train"), self._named("test")
         if not self.valid:
             return train, None, test
         train, valid = split(train, (1 - self.valid, self.valid), self.seed)
@@ -68,7 +100,7 @@ class Source:
 
     def part(self, name: str) -> Dataset:
         """ "train", "valid" or "test" alone."""
-        if self.data in NAMES and name == "test":
+        if not self.is_folder and name == "test":
             return self._named("test")
         train, valid, test = self.for_training()
         parts = {"train": train, "valid": valid, "test": test}
@@ -83,22 +115,26 @@ class Source:
         load = mnist if self.data == "mnist" else fashion_mnist
         return load(self.root, part, download=self.download)
 
-    def _divided_folder(self) -> tuple[Dataset, Dataset | None, Dataset]:
-        """A folder has no test pictures of its own: a tenth is set aside, always the same."""
+    def whole_folder(self) -> Dataset:
+        """All pictures of a folder.
+
+        Raises:
+            DataError: there is no such folder, or it has fewer than two classes.
+        """
         if not os.path.isdir(self.data):
             raise DataError(
                 f"data must be one of {', '.join(NAMES)} or a folder of class folders; there is no "
                 f"folder {self.data}"
             )
         folder = ImageFolder(Path(self.data), self.size, grayscale=self.grayscale)
-        whole: Dataset = folder
+        if len(folder.classes) < 2:
+            raise DataError(
+                f"{self.data} has one class folder, {folder.classes[0]}; there is nothing to tell "
+                f"apart"
+            )
         if len(folder) * int(np.prod(folder.image_shape)) <= _IN_MEMORY:
-            whole = folder.in_memory()
-        if not self.valid:
-            train, test = split(whole, (0.9, 0.1), self.seed)
-            return train, None, test
-        train, valid, test = split(whole, (0.9 - self.valid, self.valid, 0.1), self.seed)
-        return train, valid, test
+            return folder.in_memory()
+        return folder
 
 
 def loaders(

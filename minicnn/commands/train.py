@@ -11,7 +11,7 @@ from typing import Any
 from .. import checkpoint, kernels, models, plots
 from ..data import DataLoader
 from ..data.base import Dataset
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ShapeError, UsageError
 from ..history import History
 from ..layers import Layer
 from ..losses import SoftmaxCrossEntropy
@@ -21,7 +21,8 @@ from ..schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from ..train import Callback, Trainer
 from ..train.bar import is_wanted
 from . import runs
-from .sources import SIZES, Source, loaders
+from .say import say
+from .sources import NAMES, SIZES, Source, canonical, loaders
 
 Options = dict[str, Any]
 
@@ -50,13 +51,15 @@ DEFAULTS: Options = {
 LEARNING_RATES = {"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3}
 """Peak learning rates that suit the small nets here and batches of 64."""
 
-MAY_CHANGE = ("epochs", "root", "download")
-"""Options that may differ when a run is resumed."""
+MAY_CHANGE = ("epochs", "root", "download", "data")
+"""Options that may differ when a run is resumed; of the data, where their folder lies."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, and leave everything in a run folder."""
     given = {name: value for name, value in vars(args).items() if name in DEFAULTS}
+    if "data" in given:
+        given["data"] = canonical(given["data"])
     if args.resume is None:
         options = complete({**DEFAULTS, **given})
         folder = None
@@ -64,11 +67,14 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.resume)
         options = options_of(folder, given, args.out)
     source = source_of(options)
+    if not source.is_folder and given.keys() & {"size", "grayscale"}:
+        raise UsageError(f"--size and --grayscale are for a folder of pictures, not {source.data}")
     train, valid, test = source.for_training()
     net = build_net(options, train)
     folder = folder or runs.new_run(args.out, options["data"], options["model"])
     args.folder = folder  # for the message at Ctrl-C
-    say_start(folder, net, train, valid, test, options)
+    if not args.quiet:
+        say_start(folder, net, train, valid, test, options)
     trainer, batches = make_trainer(folder, net, train, valid, options, args)
     history = trainer.fit(
         batches[0],
@@ -77,7 +83,10 @@ def run(args: argparse.Namespace) -> int:
         resume=folder / runs.CHECKPOINT if args.resume is not None else None,
     )
     trainer.restore_best()
-    finish(folder, net, test, history)
+    accuracy = write_up(folder, net, test, history)
+    if not args.quiet:
+        say_end(folder, history, options)
+    say(f"test accuracy {100 * accuracy:.2f} %")
     return 0
 
 
@@ -95,7 +104,7 @@ def options_of(folder: Path, given: Mapping[str, Any], out: str | None) -> Optio
 
     Raises:
         CheckpointError: there is nothing to resume, or the run is at its end.
-        ValueError: ``given`` contradicts the run.
+        UsageError: ``given`` contradicts the run.
     """
     file = folder / runs.CHECKPOINT
     if not file.is_file():
@@ -104,20 +113,22 @@ def options_of(folder: Path, given: Mapping[str, Any], out: str | None) -> Optio
             f"written after an epoch or at Ctrl-C"
         )
     if out is not None and Path(out) != folder:
-        raise ValueError(f"--out {out} contradicts --resume {folder}: a run stays in its folder")
-    kept = checkpoint.load_meta(file).get("options")
+        raise UsageError(f"--out {out} contradicts --resume {folder}: a run stays in its folder")
+    header = checkpoint.read_header(file)
+    kept = header.get("meta", {}).get("options")
     if not isinstance(kept, dict) or not kept.keys() >= DEFAULTS.keys():
         raise CheckpointError(f"{file} was not written by minicnn train; it cannot be resumed here")
     for name, value in given.items():
-        if name not in MAY_CHANGE and value != kept[name]:
+        moved = name == "data" and not {value, kept[name]} & set(NAMES)
+        if value != kept[name] and (name not in MAY_CHANGE or (name == "data" and not moved)):
             flag = "--" + name.replace("_", "-")
-            raise ValueError(
+            raise UsageError(
                 f"{flag} {value} contradicts the run in {folder}, which has {kept[name]}; leave it "
                 f"out, or start a new run"
             )
     options = {**kept, **given}
-    done = len(checkpoint.load_training(file).rows)
-    if options["epochs"] <= done:
+    done = len(header.get("rows", ()))
+    if options["epochs"] <= done and runs.is_finished(folder):
         raise CheckpointError(
             f"the run in {folder} has done its {done} epochs; to go on, give more: --epochs "
             f"{done + 5}"
@@ -136,9 +147,13 @@ def build_net(options: Options, train: Dataset) -> Layer:
     C, H, W = train.image_shape
     if H != W:
         raise ValueError(f"the models take square pictures, the data's are {H}×{W}")
-    return models.build(
-        options["model"], classes=len(train.classes), channels=C, size=H, rng=options["seed"]
-    )
+    classes, name = len(train.classes), options["model"]
+    try:
+        return models.build(name, classes=classes, channels=C, size=H, rng=options["seed"])
+    except ShapeError as error:
+        raise ShapeError(
+            f"--model {name} needs larger pictures than these of {H}×{W} ({error})"
+        ) from None
 
 
 def say_start(
@@ -148,14 +163,14 @@ def say_start(
     picture = train.image_shape
     table = net.summary(picture)
     info = kernels.info()
-    print(runs.describe_data(train, valid, test, options["data"], picture))
-    print(
+    say(runs.describe_data(train, valid, test, options["data"], picture))
+    say(
         f"net     {options['model']}: {table.parameters:,} parameters, "
         f"{table.multiply_adds:,} multiply-adds a picture"
     )
     level = f", CPU level {info['level']}" if info["level"] else ""
-    print(f"engine  {info['engine']}{level}, threads: {kernels.threads}")
-    print(f"run     {folder}", flush=True)
+    say(f"engine  {info['engine']}{level}, threads: {kernels.threads}")
+    say(f"run     {folder}")
 
 
 def make_trainer(
@@ -169,7 +184,9 @@ def make_trainer(
     """The trainer of a run, and the batches to train and to validate with."""
     batches = loaders(train, valid, options["batch_size"], options["seed"], options["augment"])
     progress = False if args.quiet else None
-    callbacks = [] if args.quiet or is_wanted(progress) else [EpochLines(options["epochs"])]
+    callbacks: list[Callback] = [Records(folder)]
+    if not args.quiet and not is_wanted(progress):
+        callbacks.append(EpochLines(options["epochs"]))
     trainer = Trainer(
         net,
         SoftmaxCrossEntropy(options["label_smoothing"]),
@@ -228,24 +245,47 @@ class EpochLines(Callback):
                     f"{100 * row[f'{part}_accuracy']:5.2f} %"
                 )
         parts.append(f"{row['images_per_second']:,.0f} images/s")
-        print("   ".join(parts), flush=True)
+        say("   ".join(parts))
 
 
-def finish(folder: Path, net: Layer, test: Dataset, history: History) -> None:
-    """Test the best net once, write the files, and say where they are."""
-    scores, labels = scores_of(net, test)
-    history.extra["test_accuracy"] = accuracy(scores, labels)
-    history.extra["test_pictures"] = len(labels)
+class Records(Callback):
+    """Keeps the table of the epochs up to date on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        """Write the history so far."""
+        write_history(self.folder, trainer.history)
+
+
+def write_history(folder: Path, history: History) -> None:
+    """The two files that hold numbers."""
     history.to_csv(folder / runs.METRICS)
     history.to_json(folder / runs.HISTORY)
-    plots.save_figure(plots.training_figure(history.rows), folder / runs.CURVES)
+
+
+def write_up(folder: Path, net: Layer, test: Dataset, history: History) -> float:
+    """Test the best net once and write all files, what says that it is done last."""
+    scores, labels = scores_of(net, test)
+    plots.save_figure(plots.training_figure(history.rows, history.best_epoch), folder / runs.CURVES)
     matrix = confusion_matrix(scores, labels, len(test.classes))
     plots.save_figure(plots.confusion_matrix(matrix, test.classes), folder / runs.CONFUSION)
+    result = accuracy(scores, labels)
+    history.extra.update(test_accuracy=result, test_pictures=len(labels))
+    write_history(folder, history)
+    return result
+
+
+def say_end(folder: Path, history: History, options: Options) -> None:
+    """Why training ended, which epoch counts, and what was written."""
+    if history.stopped == "patience":
+        say(f"ended   no better epoch in {options['patience']}, which is --patience")
     if history.best_epoch is not None and history.best_epoch != len(history):
-        print(f"best    epoch {history.best_epoch}, by validation; it is the one that is tested")
+        by = "validation" if options["valid"] else "training loss"
+        say(f"best    epoch {history.best_epoch}, by {by}; it is the one that is tested")
     files = (runs.BEST, runs.CHECKPOINT, runs.METRICS, runs.HISTORY, runs.CURVES, runs.CONFUSION)
-    print(f"files   {folder}: {', '.join(files)}")
-    print(f"test accuracy {100 * history.extra['test_accuracy']:.2f} %")
+    say(f"files   {folder}: {', '.join(files)}")
 
 
 def scores_of(net: Layer, data: Dataset, batch_size: int = 256) -> tuple[Any, Any]:

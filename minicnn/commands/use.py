@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 from .. import models
-from ..errors import DataError
+from ..data.base import Dataset
+from ..errors import DataError, UsageError
 from ..layers import Layer
 from ..losses import SoftmaxCrossEntropy, softmax
 from ..metrics import accuracy, confusion_matrix, precision_recall, topk_accuracy
 from . import runs
-from .sources import NAMES, SIZES, Source
+from .sources import SIZES, Source, canonical
 from .train import scores_of, source_of
 
 
 def evaluate(args: argparse.Namespace) -> int:
     """Measure a trained net: accuracy, loss, and precision and recall of each class."""
     net, meta = runs.load_net(args.run)
-    data = evaluation_source(args, meta).part(args.part)
-    check_fit(net, meta, data.image_shape, len(data.classes))
+    data = evaluation_data(args, meta)
+    check_fit(net, meta, data)
     scores, labels = scores_of(net, data)
     result: dict[str, Any] = {
         "pictures": len(labels),
@@ -34,8 +35,9 @@ def evaluate(args: argparse.Namespace) -> int:
         result["top3_accuracy"] = topk_accuracy(scores, labels, 3)
     report = precision_recall(scores, labels, len(data.classes))
     if args.json:
-        columns = {name: np.asarray(column).tolist() for name, column in report._asdict().items()}
-        print(json.dumps({**result, "classes": list(data.classes), **columns}, allow_nan=True))
+        columns = {name: without_nan(column) for name, column in report._asdict().items()}
+        result = {**result, "classes": list(data.classes), **columns}
+        print(json.dumps(result, allow_nan=False))
         return 0
     print_report(list(data.classes), report, confusion_matrix(scores, labels, len(data.classes)))
     print(f"\n{result['pictures']:,} pictures   loss {result['loss']:.4f}", end="")
@@ -45,24 +47,46 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def evaluation_source(args: argparse.Namespace, meta: dict[str, Any]) -> Source:
-    """The data to measure on: the run's own, unless --data names another."""
+def evaluation_data(args: argparse.Namespace, meta: dict[str, Any]) -> Dataset:
+    """The data to measure on: the run's own, divided as it was, unless --data names another."""
     options = meta.get("options")
     if args.data is None:
         if options is None:
             raise ValueError("this file does not say what data it was trained on; give --data")
-        return source_of({**options, "root": args.root or options["root"]})
-    _, H, _ = meta.get("input_shape", (1, 28, 28))
-    grayscale = meta.get("input_shape", (3,))[0] == 1
-    seed = options["seed"] if options else 0
-    return Source(args.data, args.root, H, grayscale, 0.1, seed)
+        return source_of({**options, "root": args.root or options["root"]}).part(args.part)
+    name = canonical(args.data)
+    if options is not None and name == options["data"]:
+        return source_of({**options, "root": args.root}).part(args.part)
+    C, H, _ = meta.get("input_shape", (3, 28, 28))
+    source = Source(name, args.root, H, C == 1, 0.0, 0)
+    if not source.is_folder:
+        return source.part(args.part)
+    if args.part != "test":
+        raise UsageError(f"--part {args.part} is of the net's own data; {name} is other data")
+    return source.whole_folder()  # the net has not been trained on any of it
 
 
-def check_fit(net: Layer, meta: dict[str, Any], picture: tuple[int, ...], classes: int) -> None:
+def check_fit(net: Layer, meta: dict[str, Any], data: Dataset) -> None:
     """Refuse data that the net was not made for, by name rather than by a later surprise."""
-    outputs = net.output_shape((1, picture[0], picture[1], picture[2]))[1]
-    if outputs != classes:
-        raise DataError(f"the net tells {outputs} classes apart, the data has {classes}")
+    outputs = net.output_shape((1, *data.image_shape))[1]
+    theirs, own = list(data.classes), meta.get("classes")
+    if outputs != len(theirs):
+        raise DataError(f"the net tells {outputs} classes apart, the data has {len(theirs)}")
+    if own is not None and list(own) != theirs:
+        raise DataError(
+            f"the net was trained to tell apart {shortened(own)}; the data has {shortened(theirs)}"
+        )
+
+
+def shortened(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+
+
+def without_nan(column: Any) -> list[Any]:
+    """A column of numbers as JSON can say them: null where there is none."""
+    values = np.asarray(column).tolist()
+    return [None if isinstance(value, float) and np.isnan(value) else value for value in values]
 
 
 def print_report(classes: list[str], report: Any, matrix: Any) -> None:
@@ -92,23 +116,39 @@ def predict(args: argparse.Namespace) -> int:
     options = meta.get("options")
     like_mnist = options is not None and source_of(options).looks_like_mnist
     invert: Any = {"auto": "auto", "yes": True, "no": False}[args.invert]
-    pictures = [load_image(p, (C, H, W), invert=invert, digits=like_mnist) for p in args.images]
-    probabilities = softmax(net.predict(np.stack(pictures)))
-    classes = meta.get("classes") or [str(k) for k in range(probabilities.shape[1])]
-    results = [
+    pictures, errors = {}, {}
+    for file in dict.fromkeys(args.images):
+        try:
+            pictures[file] = load_image(file, (C, H, W), invert=invert, digits=like_mnist)
+        except (OSError, ValueError) as error:  # one bad picture does not spoil the others
+            errors[file] = " ".join(str(error).split())
+    results = classify(net, pictures, meta.get("classes"))
+    if args.json:
+        results += [{"file": file, "error": reason} for file, reason in errors.items()]
+        print(json.dumps(results))
+    else:
+        for result in results:
+            print_bars(result, args.top)
+        sys.stdout.flush()
+        for reason in errors.values():
+            print(f"minicnn predict: {reason}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def classify(net: Layer, pictures: dict[str, Any], classes: list[str] | None) -> list[Any]:
+    """For each picture its file, likeliest class, and the probabilities of all."""
+    if not pictures:
+        return []
+    probabilities = softmax(net.predict(np.stack(list(pictures.values()))))
+    names = classes or [str(k) for k in range(probabilities.shape[1])]
+    return [
         {
             "file": file,
-            "class": classes[int(row.argmax())],
-            "probabilities": dict(zip(classes, (float(p) for p in row), strict=True)),
+            "class": names[int(row.argmax())],
+            "probabilities": dict(zip(names, (float(p) for p in row), strict=True)),
         }
-        for file, row in zip(args.images, probabilities, strict=True)
+        for file, row in zip(pictures, probabilities, strict=True)
     ]
-    if args.json:
-        print(json.dumps(results))
-        return 0
-    for result in results:
-        print_bars(result, args.top)
-    return 0
 
 
 def print_bars(result: dict[str, Any], top: int) -> None:
@@ -138,7 +178,7 @@ def summary(args: argparse.Namespace) -> int:
         shape = args.input_shape or default_picture(args.net)
     else:
         if args.classes is not None:
-            raise ValueError(f"--classes is for models by name; {args.net} has its own")
+            raise UsageError(f"--classes is for models by name; {args.net} has its own")
         net, meta = runs.load_net(args.net)
         shape = args.input_shape or tuple(meta.get("input_shape", ()))
         if not shape:
@@ -164,6 +204,3 @@ def default_picture(model: str) -> tuple[int, int, int]:
     """The pictures that a model was made for."""
     size = SIZES.get(model, 28)
     return (1 if size == 28 else 3), size, size
-
-
-__all__ = ["NAMES", "evaluate", "predict", "summary"]
