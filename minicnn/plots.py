@@ -38,6 +38,7 @@ def learning_curves(
     ax: Axes | None = None,
     *,
     metric: Literal["loss", "accuracy"] = "loss",
+    best_epoch: int | None = None,
 ) -> Axes:
     """Loss or accuracy in training and in validation, by epoch; the best epoch is ringed.
 
@@ -47,6 +48,7 @@ def learning_curves(
             to 1 and are shown in per cent. A value that is missing or not finite leaves a gap.
         ax: Where to draw; None makes a figure with one Axes.
         metric: "loss" or "accuracy".
+        best_epoch: The epoch to ring; None: the one that is best by this metric.
 
     Raises:
         ValueError: there is no row, or no row with this metric.
@@ -73,7 +75,7 @@ def learning_curves(
         style["markevery"] = max(1, len(epochs) // 20)
         ax.plot(epochs, curve, label=names[part], linewidth=1.6, markersize=4.5, **style)
     last = "valid" if "valid" in curves else "train"
-    _ring_best(ax, epochs, curves[last], "max" if metric == "accuracy" else "min")
+    _ring_best(ax, epochs, curves[last], metric, best_epoch)
     _style(ax)
     ax.grid(axis="y", color=GRID, linewidth=0.8)
     ax.set_xlabel("epoch", fontsize=NORMAL, color=TEXT)
@@ -86,7 +88,9 @@ def learning_curves(
     return ax
 
 
-def training_figure(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
+def training_figure(
+    history_rows: Iterable[Mapping[str, Any]], best_epoch: int | None = None
+) -> Figure:
     """Loss and accuracy side by side, as far as they were measured; see `learning_curves`.
 
     Raises:
@@ -102,7 +106,8 @@ def training_figure(history_rows: Iterable[Mapping[str, Any]]) -> Figure:
     figure = _figure((5.0 * max(len(drawable), 1), 3.5))
     for place, metric in enumerate(drawable or ["loss"], start=1):
         ax = figure.add_subplot(1, max(len(drawable), 1), place)
-        learning_curves(rows, ax, metric=metric)  # type: ignore[arg-type]
+        learning_curves(rows, ax, metric=metric, best_epoch=best_epoch)  # type: ignore[arg-type]
+    figure.set_layout_engine("constrained", wspace=0.06)
     return figure
 
 
@@ -221,10 +226,12 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.floa
     return np.array([number if math.isfinite(number) else math.nan for number in numbers])
 
 
-def _ring_best(ax: Axes, epochs: Any, curve: Any, best: Literal["min", "max"]) -> None:
-    """A ring around the best value, which the label names."""
-    index = int(np.nanargmax(curve) if best == "max" else np.nanargmin(curve))
-    value = f"{curve[index]:.2f} %" if best == "max" else f"{curve[index]:.4g}"
+def _ring_best(ax: Axes, epochs: Any, curve: Any, metric: str, best_epoch: int | None) -> None:
+    """A ring around the value of the best epoch, which the label names."""
+    index = int(np.nanargmax(curve) if metric == "accuracy" else np.nanargmin(curve))
+    if best_epoch is not None and best_epoch in epochs:
+        index = int(np.flatnonzero(epochs == best_epoch)[0])
+    value = f"{curve[index]:.2f} %" if metric == "accuracy" else f"{curve[index]:.4g}"
     ax.plot(
         epochs[index],
         curve[index],
@@ -248,18 +255,36 @@ def _whole_epochs(ax: Axes, epochs: npt.NDArray[np.float64]) -> None:
 def _name_classes(ax: Axes, names: list[str]) -> None:
     ax.set_xlabel("predicted", fontsize=NORMAL, color=TEXT)
     ax.set_ylabel("true", fontsize=NORMAL, color=TEXT)
-    slanted = max(map(len, names)) > 3
-    turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     every = range(0, len(names), max(1, math.ceil(len(names) / 60)))
-    shown = [names[k] if len(names[k]) <= 20 else names[k][:19] + "…" for k in every]
-    ax.set_xticks(list(every), shown, **(turn if slanted else {}))
-    ax.set_yticks(list(every), shown)
+    labels = _short_names(names)
+    shown = [labels[k] for k in every]
+    slanted = max(map(len, shown)) > 3
+    turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    # parse_math: a class may be called "$\\alpha$", or have one dollar in its name.
+    ax.set_xticks(list(every), shown, parse_math=False, **(turn if slanted else {}))
+    ax.set_yticks(list(every), shown, parse_math=False)
+
+
+def _short_names(names: list[str]) -> list[str]:
+    """At most 20 letters each, and still all different; numbers for what the font cannot show."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties())).get_charmap()
+    short = []
+    for k, name in enumerate(names):
+        if any(ord(letter) not in known for letter in name):
+            name = f"class {k}"
+        short.append(name if len(name) <= 20 else f"{name[:12]}…{name[-7:]}")
+    if len(set(short)) < len(short):
+        short = [f"{name[:14]} [{k}]" for k, name in enumerate(short)]
+    return short
 
 
 def _write_counts(ax: Axes, counts: Any, colours: Any) -> None:
     lightness = colours[..., :3] @ [0.299, 0.587, 0.114]
     longest = len(str(int(counts.max())))
-    size = min(NORMAL, max(4, 28 / max(longest, 2) - len(counts) / 10))
+    cell = 72 * min(0.42, 11 / len(counts))  # points, as `confusion_matrix` sizes the picture
+    size = min(NORMAL, 0.9 * cell / (0.6 * longest))  # a digit is 0.6 of its height wide
     for row, column in zip(*np.nonzero(counts), strict=True):
         ax.text(
             column,

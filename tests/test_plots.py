@@ -168,8 +168,27 @@ class TestConfusionMatrix:
 
     def test_long_names_are_slanted_and_cut(self) -> None:
         label = table([[1]], ["a very long name of a class"]).get_xticklabels()[0]
-        assert label.get_text() == "a very long name of…"
+        assert label.get_text() == "a very long …a class"
         assert label.get_rotation() == 45
+
+    def test_short_names_stay_different(self) -> None:
+        names = [f"the same beginning {k} and the same end" for k in range(3)]
+        shown = [label.get_text() for label in table(np.eye(3), names).get_xticklabels()]
+        assert len(set(shown)) == 3
+
+    @pytest.mark.parametrize("name", [r"$\bad$", "a $ b", "猫", "_x^2"])
+    def test_any_name_can_be_drawn(self, name: str, tmp_path: Path) -> None:
+        ax = table(np.eye(2), [name, "other"])
+        plots.save_figure(ax, tmp_path / "table.png")
+        text = ax.get_xticklabels()[0].get_text()
+        assert text == (name if name.isascii() else "class 0")
+
+    def test_large_counts_of_many_classes_fit_their_cells(self) -> None:
+        ax = table(np.full((12, 12), 12345))
+        renderer = ax.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        ax.figure.canvas.draw()
+        cell = ax.get_window_extent(renderer).width / 12
+        assert max(text.get_window_extent(renderer).width for text in ax.texts) < cell
 
     @pytest.mark.parametrize(
         ("matrix", "classes", "message"),
