@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from minicnn.files import atomic_write
+from minicnn.files import atomic_write, lock
 
 
 def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -57,3 +62,231 @@ def test_says_what_is_wrong_with_the_path(tmp_path: Path) -> None:
         pass
     with pytest.raises(IsADirectoryError, match="it is a folder"), atomic_write(tmp_path):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX links and permissions")
+def test_a_link_is_written_through_and_permissions_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "real").chmod(0o600)
+    (tmp_path / "link").symlink_to("real")
+    with atomic_write(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+    assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks whether a process lives")
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from minicnn.files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os._exit(9)
+"""
+    target = tmp_path / "a.npz"
+    subprocess.run([sys.executable, "-c", program, str(target)], check=False)
+    (left,) = tmp_path.iterdir()
+    living = tmp_path / f".a.npz.{os.getpid()}-00.tmp.npz"
+    other = tmp_path / ".b.npz.999999999-00.tmp.npz"
+    for path in (living, other):
+        path.touch()
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    with atomic_write(target) as temporary:
+        temporary.write_text("whole")
+    assert set(tmp_path.iterdir()) == {target, living, other}
+    assert not left.exists()
+
+
+def test_what_is_written_is_flushed_before_it_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+
+        def note(*arguments: Any, name: str = name, original: Any = original) -> Any:
+            calls.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(os, name, note)
+    with atomic_write(tmp_path / "a") as temporary:
+        temporary.write_text("")
+    assert calls == (["fsync", "replace", "fsync"] if os.name == "posix" else ["fsync", "replace"])
+
+
+def test_an_error_without_a_name_gets_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, atomic_write(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(tmp_path / "a") in str(caught.value)
+
+
+def write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text)
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the rename must not find an empty file, nor the rename undone."""
+    done: list[str] = []
+    replace = os.replace
+
+    def fsync(handle: int) -> None:
+        what = os.fstat(handle)
+        done.append("folder" if stat.S_ISDIR(what.st_mode) else f"{what.st_size} bytes")
+
+    def rename(source: Path, target: Path) -> None:
+        done.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", rename)
+    write(tmp_path / "a", "12345")
+    assert done == ["5 bytes", "rename"] + ["folder"] * (os.name == "posix")
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and links")
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_the_permissions_of_an_older_file_stay(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "a"
+    target.write_text("old")
+    target.chmod(mode)
+    with atomic_write(target) as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) & ~(mode | 0o600) == 0
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+@posix
+def test_the_umask_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to the process: another thread's files would get the wrong permissions."""
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask was changed"))
+    write(tmp_path / "a", "new")
+
+
+@posix
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_written_through(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "a", tmp_path / "link"
+    if there:
+        target.write_text("old")
+    link.symlink_to("disk/a")
+    write(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "disk", "link"]
+
+
+@posix
+def test_what_cannot_be_replaced_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(OSError, match="circle"):
+        write(tmp_path / "circle", "")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe: it is not an ordinary file"):
+        write(tmp_path / "pipe", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "pipe"]
+
+
+def test_a_long_name(tmp_path: Path) -> None:
+    write(tmp_path / ("n" * 250), "new")
+    assert (tmp_path / ("n" * 250)).read_text() == "new"
+
+
+WRITER = """
+import sys, time
+from minicnn.files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def writer(path: Path) -> subprocess.Popen[bytes]:
+    """A process in the middle of writing ``path``."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    return process
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@posix
+def test_what_kills_leave_behind_is_removed(tmp_path: Path) -> None:
+    for _ in range(2):
+        with writer(tmp_path / "a.npz") as process:
+            process.kill()
+    others = [".a.npz.x.tmp.npz", ".b.npz.12345678.tmp.npz", "a.npz.12345678.tmp.npz"]
+    for name in others:
+        (tmp_path / name).touch()
+    assert len(names(tmp_path)) == len(others) + 1  # the second swept up after the first
+    write(tmp_path / "a.npz", "new")
+    assert names(tmp_path) == sorted(["a.npz", *others])
+
+
+@posix
+def test_two_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
+    with writer(tmp_path / "a") as process, atomic_write(tmp_path / "a") as mine:
+        mine.write_text("mine")
+        write(tmp_path / "a", "third")
+        assert len(names(tmp_path)) == 3
+        process.kill()
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_many_threads_write_the_same_file(tmp_path: Path) -> None:
+    texts = [str(number) * 1000 for number in range(8)]
+    faults: list[BaseException] = []
+
+    def work(text: str) -> None:
+        try:
+            for _ in range(20):
+                write(tmp_path / "a", text)
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert (tmp_path / "a").read_text() in texts
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"too large: .*a\.npz") as caught,
+        atomic_write(tmp_path / "a.npz"),
+    ):
+        raise OSError(errno.EFBIG, "File too large")
+    assert caught.value.errno == errno.EFBIG
+    with pytest.raises(OSError, match="^in words$"), atomic_write(tmp_path / "a.npz"):
+        raise OSError("in words")
+
+
+def test_a_lock_is_one_processs(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with lock(path) as mine:
+        assert mine
+        with lock(path) as other:
+            assert not other
+    assert not path.exists()
+    path.touch()  # left behind by a kill
+    with lock(path) as mine:
+        assert mine
+    assert not path.exists()
