@@ -188,9 +188,10 @@ def _open(file: IO[bytes], path: str | os.PathLike[str]) -> ZipFile:
     import zipfile
 
     start = file.read(30 + len(_HEADER))
+    size = file.seek(0, os.SEEK_END)
     file.seek(0)
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, *_DAMAGE) as error:
         if not start:
             raise CheckpointError(f"{path} is empty") from error
@@ -199,6 +200,25 @@ def _open(file: IO[bytes], path: str | os.PathLike[str]) -> ZipFile:
         raise CheckpointError(
             f"{path} is not a minicnn checkpoint: it starts with {start[:8]!r}"
         ) from error
+    _check_entries(archive, size, path)
+    return archive
+
+
+def _check_entries(archive: ZipFile, size: int, path: str | os.PathLike[str]) -> None:
+    """Refuse entries that would unpack to more than the file holds, or come twice."""
+    import zipfile
+
+    seen = set()
+    for entry in archive.infolist():
+        if entry.filename in seen:
+            raise CheckpointError(f"{path} is corrupt: it holds {entry.filename} twice")
+        seen.add(entry.filename)
+        if entry.compress_type != zipfile.ZIP_STORED or not (
+            entry.file_size == entry.compress_size <= size
+        ):
+            raise CheckpointError(
+                f"{path} is not a minicnn checkpoint: its entry {entry.filename} is compressed"
+            )
 
 
 def _header(archive: ZipFile, path: str | os.PathLike[str]) -> Header:

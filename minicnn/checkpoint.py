@@ -103,13 +103,14 @@ def load_with_meta(path: Path) -> tuple[Layer, Json]:
     """
     header, arrays, _ = archive.read(path, _of("net/"))
     try:
-        net = from_config(header["architecture"])
+        net = from_config(_entry(path, header, "architecture"))
         net.astype(header["dtype"])
+    except MemoryError as error:
+        raise CheckpointError(f"{path}: there is no memory for its net: {error}") from error
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     _load_weights(path, net, _under(arrays, "net/"))
-    meta: Json = header.get("meta", {})
-    return net, meta
+    return net, _entry(path, header, "meta")
 
 
 def load_weights(path: Path, net: Layer) -> None:
@@ -121,7 +122,7 @@ def load_weights(path: Path, net: Layer) -> None:
         OSError: the file cannot be opened.
     """
     header, arrays, _ = archive.read(path, _of("net/"))
-    check_architecture(path, header["architecture"], net)
+    check_architecture(path, _entry(path, header, "architecture"), net)
     _load_weights(path, net, _under(arrays, "net/"))
 
 
@@ -140,8 +141,7 @@ def load_meta(path: Path) -> Json:
     Raises:
         CheckpointError, OSError: as `load`.
     """
-    meta: Json = read_header(path).get("meta", {})
-    return meta
+    return _entry(path, read_header(path), "meta")
 
 
 def save_training(path: Path, training: Training, *, meta: Mapping[str, Any] | None = None) -> None:
@@ -180,11 +180,17 @@ def load_training(path: Path) -> Training:
     missing = [name for name in (*_JSON_FIELDS, "optimizer_numbers") if name not in header]
     if missing:
         raise CheckpointError(f"{path} is corrupt: its header lacks {', '.join(missing)}")
+    for name in _JSON_FIELDS:
+        if not isinstance(header[name], list if name == "rows" else (dict, type(None))):
+            raise CheckpointError(f"{path} is corrupt: its {name} is {_short(header[name])}")
     return Training(
-        architecture=header["architecture"],
+        architecture=_entry(path, header, "architecture"),
         weights=_under(arrays, "net/"),
         best=_under(arrays, "best/") or None,
-        optimizer_state={**header["optimizer_numbers"], **_under(arrays, "optimizer/")},
+        optimizer_state={
+            **_entry(path, header, "optimizer_numbers"),
+            **_under(arrays, "optimizer/"),
+        },
         timing=timing,
         **{name: header[name] for name in _JSON_FIELDS},
     )
@@ -197,6 +203,8 @@ def check_architecture(path: Path, saved: Mapping[str, Any], net: Layer) -> None
         CheckpointError: it names the layers that differ, and how.
     """
     own = json.loads(archive.to_json(net.config()))
+    if not _is_layer(saved):
+        raise CheckpointError(f"{path} is corrupt: its architecture names no layer")
     found = list(_differences(dict(saved), own, ""))
     if found:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
@@ -245,6 +253,14 @@ def _header(kind: str, architecture: Json, arrays: Arrays, meta: Mapping[str, An
     return {**header, "meta": {} if meta is None else dict(meta)}
 
 
+def _entry(path: Path, header: Json, name: str) -> Json:
+    """An entry of the header that must be a JSON object; ``meta`` may be missing."""
+    value = header.get(name, {} if name == "meta" else None)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} is corrupt: its {name} is {value!r:.60}, not an object")
+    return value
+
+
 def _of(prefix: str | tuple[str, ...]) -> Any:
     return lambda name: name.startswith(prefix)
 
@@ -286,4 +302,4 @@ def _are_layers(value: Any) -> TypeGuard[list[Json]]:
 
 
 def _short(value: Any) -> str:
-    return str(value["layer"]) if _is_layer(value) else repr(value)
+    return str(value["layer"]) if _is_layer(value) else f"{value!r:.60}"

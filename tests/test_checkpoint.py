@@ -361,6 +361,15 @@ def put(array: Any, listed: Any = None) -> Callable[[Entries, dict[str, Any]], N
         (lambda e, h: h.update(arrays=[]), "not one of version 1"),
         (lambda e, h: h["architecture"].update(layer="Lstm"), "'Lstm' that is not known"),
         (lambda e, h: h["architecture"].update(size=3), "wrong arguments"),
+        (lambda e, h: h.update(architecture=[1]), r"its architecture is \[1\], not an object"),
+        (lambda e, h: h.update(architecture={}), "a layer None that is not known"),
+        (lambda e, h: h.update(meta=[1]), r"its meta is \[1\], not an object"),
+        (
+            lambda e, h: h["architecture"]["layers"][0].update(
+                in_features=10**8, out_features=10**8
+            ),
+            "there is no memory for its net",
+        ),
     ],
 )
 def test_entries_that_do_not_agree(change: Any, message: str, tmp_path: Path) -> None:
@@ -387,6 +396,48 @@ def test_a_huge_array_that_is_not_there_takes_no_memory(tmp_path: Path) -> None:
 
     rewritten(path, change)
     with pytest.raises(mc.CheckpointError, match="holds 0 values and should hold"):
+        mc.load(path)
+
+
+@pytest.mark.parametrize("architecture", [[1], {}, None])
+def test_no_architecture_to_compare_with(architecture: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    mc.save(path, tiny())
+    rewritten(path, lambda entries, header: header.update(architecture=architecture))
+    with pytest.raises(mc.CheckpointError, match="architecture"):
+        checkpoint.load_weights(path, tiny())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("optimizer_numbers", 1), ("architecture", None), ("rows", {}), ("position", [])],
+)
+def test_a_training_of_the_wrong_shape(name: str, value: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    checkpoint.save_training(path, training(tiny()))
+    rewritten(path, lambda entries, header: header.update({name: value}))
+    with pytest.raises(mc.CheckpointError, match=f"its {name} is"):
+        checkpoint.load_training(path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    mc.save(path, tiny())
+    with zipfile.ZipFile(path) as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+    with pytest.raises(mc.CheckpointError, match="its entry header.json is compressed"):
+        mc.load(path)
+
+
+def test_an_entry_that_comes_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    mc.save(path, tiny())
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
+        file.writestr("header.json", "{}")
+    with pytest.raises(mc.CheckpointError, match=r"holds header\.json twice|do not match"):
         mc.load(path)
 
 
