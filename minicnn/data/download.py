@@ -74,7 +74,9 @@ def download(file: RemoteFile, folder: str | os.PathLike[str], *, timeout: float
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     reasons = []
-    with _progress(file) as bar:
+    with _alone_in(target.parent), _progress(file) as bar:
+        if target.is_file() and _matches(target, file):
+            return target  # another process has just brought it
         for url in file.urls:
             try:
                 _fetch(url, file, part, timeout, bar)
@@ -84,6 +86,28 @@ def download(file: RemoteFile, folder: str | os.PathLike[str], *, timeout: float
                 os.replace(part, target)
                 return target
     raise DataError("\n".join([f"could not download {file.name} from any mirror:", *reasons]))
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One process at a time downloads into a folder; the next one waits until it has done so.
+
+    The lock is on the folder itself and ends with the process, however that ends. Windows, and
+    some network disks, know no such lock: there one should not download twice at once.
+    """
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

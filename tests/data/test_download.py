@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import re
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -56,6 +58,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve_good(self, start: int) -> None:
         self.answer(CONTENT, start)
+
+    def serve_slow(self, start: int) -> None:
+        self.head(200, len(CONTENT))
+        for at in range(0, len(CONTENT), 50_000):
+            self.wfile.write(CONTENT[at : at + 50_000])
+            self.wfile.flush()
+            time.sleep(0.02)
 
     def serve_noranges(self, start: int) -> None:
         self.answer(CONTENT, 0)
@@ -193,6 +202,26 @@ def test_nothing_is_asked_for_when_it_is_there(server: Server, tmp_path: Path) -
     fetch(server, tmp_path, "good")
     fetch(server, tmp_path, "missing")
     assert server.requests == [("good", 0)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked")
+def test_two_downloads_at_once_do_not_disturb_each_other(server: Server, tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            download(server.file("slow"), tmp_path)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert contents(tmp_path) == {"file": len(CONTENT)}
+    assert server.requests == [("slow", 0)]  # the others found it there
 
 
 def test_a_damaged_file_is_replaced(server: Server, tmp_path: Path) -> None:
