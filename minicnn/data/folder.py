@@ -93,7 +93,11 @@ class ImageFolder(Splittable):
         C, H, W = self.image_shape
         images = np.empty((len(indices), H, W, C), dtype=np.uint8)
         for row, index in enumerate(indices):
-            images[row] = read_picture(self.paths[index], self.size, grayscale=self.grayscale)
+            path = self.paths[index]
+            try:
+                images[row] = read_picture(path, self.size, grayscale=self.grayscale)
+            except FileNotFoundError:
+                raise DataError(f"the picture {path} has gone, or links to nothing") from None
         return images
 
     def __repr__(self) -> str:
@@ -153,7 +157,7 @@ def _flatten(image: Picture, mode: str) -> Picture:
 
     upright: Any = ImageOps.exif_transpose(image)
     if upright.mode in DEEP_GREY:
-        upright = Image.fromarray(_deep_grey(np.asarray(upright)))
+        upright = _shallow(upright)
     elif upright.mode == "F":
         raise ValueError("its pixels are floating-point numbers of no known range")
     if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
@@ -164,6 +168,18 @@ def _flatten(image: Picture, mode: str) -> Picture:
         upright = upright.convert("RGB")
     result: Picture = upright.convert(mode)
     return result
+
+
+def _shallow(image: Any) -> Picture:
+    """A 16-bit grey picture with 8 bits, and its transparent value, if it has one, as alpha."""
+    from PIL import Image
+
+    pixels = np.asarray(image)
+    grey: Picture = Image.fromarray(_deep_grey(pixels))
+    if not isinstance(image.info.get("transparency"), int):
+        return grey
+    opaque = np.where(pixels == image.info["transparency"], 0, 255).astype(np.uint8)
+    return Image.merge("LA", (grey, Image.fromarray(opaque)))
 
 
 def _deep_grey(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -121,7 +121,10 @@ def _read(stream: BinaryIO, path: Path, available: int, exact: bool) -> npt.NDAr
     if header + expected > available or (exact and header + expected != available):
         found = f"the file has {available}" if exact else "more than this gzipped file can hold"
         raise DataError(f"{path}: its header announces {what}, {found}")
-    array = np.empty(shape, dtype=dtype)
+    try:
+        array = np.empty(shape, dtype=dtype)
+    except ValueError as error:  # no values, but axes beyond what NumPy counts
+        raise DataError(f"{path}: its header announces {what}: {error}") from None
     count = _fill(stream, array.reshape(-1).view(np.uint8).data)
     if count < expected:
         raise DataError(f"{path}: its header announces {what}, but it holds {header + count}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,23 @@ def test_without_pillow_it_says_how_to_get_it(pets: Path, monkeypatch: pytest.Mo
     for function in (lambda: ImageFolder(pets, 4), lambda: read_picture("x.png")):
         with pytest.raises(ImportError, match=r"minicnn\[images\]"):
             function()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
+def test_a_link_to_nothing_is_named(pets: Path) -> None:
+    folder = ImageFolder(pets, 8)
+    path = folder.paths[0]
+    path.unlink()
+    path.symlink_to("nowhere.png")
+    with pytest.raises(DataError, match=re.escape(str(path))):
+        folder.batch([0])
+
+
+def test_a_transparent_value_of_16_bits_shows_white(tmp_path: Path) -> None:
+    pixels = np.array([[30000, 10000]], np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(pixels).save(path, transparency=30000)
+    with Image.open(path) as image:
+        if "transparency" not in image.info:
+            pytest.skip("this Pillow does not read it")
+    assert read_picture(path, grayscale=True)[0, :, 0].tolist() == [255, 39]

@@ -179,3 +179,10 @@ def test_files_that_do_not_fit_are_refused(
     with pytest.raises(DataError, match=message) as caught:
         idx_dataset(first, second, ["a", "b"])
     assert "first" in str(caught.value) or "second" in str(caught.value)
+
+
+def test_no_values_along_absurd_axes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_bytes(b"\0\0\x08\x03" + b"\0" * 4 + b"\xff" * 8)
+    with pytest.raises(DataError, match="its header announces 0×4294967295×4294967295"):
+        read_idx(path)
