@@ -16,6 +16,7 @@ import numpy as np
 
 from . import __version__, kernels, models
 from .data import data_folders, digits
+from .data.mnist import FASHION_MNIST, MNIST, is_there
 from .gradcheck import gradcheck
 from .kernels import reference
 
@@ -26,8 +27,6 @@ EXTRAS = {
     "torch": ("torch", "an oracle for the tests, a peer for the benchmarks", "pip install torch"),
 }
 """Module: (package, what it is for, how to get it)."""
-
-DATA_SETS = {"mnist": "mnist", "fashion-mnist": "fashion_mnist"}
 
 
 def report() -> Report:
@@ -68,18 +67,9 @@ def version_of(module: str) -> str | None:
 
 def data_report() -> Report:
     """Where data sets are looked for, and which are there."""
-    folders = data_folders()
-    found = [
-        name
-        for name in DATA_SETS
-        if any(
-            (place / sub / f"train-images-idx3-ubyte{suffix}").is_file()
-            for place in folders
-            for sub in (name, "")
-            for suffix in ("", ".gz")
-        )
-    ]
-    return {"folders": [str(folder) for folder in folders], "found": ["digits (built in)", *found]}
+    found = [source.folder for source in (MNIST, FASHION_MNIST) if is_there(source)]
+    folders = [str(folder) for folder in data_folders()]
+    return {"folders": folders, "found": ["digits (built in)", *found]}
 
 
 def self_test() -> dict[str, str]:

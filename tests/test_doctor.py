@@ -82,10 +82,27 @@ def test_data_sets_that_are_there_are_named(
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").touch()
     monkeypatch.setenv("MINICNN_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     facts = doctor.data_report()
     assert str(tmp_path) in facts["folders"]
-    assert "mnist" in facts["found"]
-    assert "fashion-mnist" not in facts["found"]
+    assert facts["found"] == ["digits (built in)"]  # an empty file is no data set
+
+
+def test_the_data_sets_found_are_those_that_would_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = os.environ.get("MINICNN_DATA")
+    if place is None:
+        pytest.skip("MINICNN_DATA is not set: it names the folder of the full data sets")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert doctor.data_report()["found"] == ["digits (built in)", "mnist", "fashion-mnist"]
+    for name in ("mnist", "fashion-mnist"):  # the two have the same file names
+        monkeypatch.setenv("MINICNN_DATA", str(Path(place, name)))
+        assert doctor.data_report()["found"] == ["digits (built in)", name]
+    (tmp_path / "MNIST").mkdir()
+    (tmp_path / "MNIST" / "raw").symlink_to(Path(place, "mnist"))
+    monkeypatch.setenv("MINICNN_DATA", str(tmp_path))
+    assert doctor.data_report()["found"] == ["digits (built in)", "mnist"]
 
 
 @pytest.fixture

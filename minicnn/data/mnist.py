@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..errors import DataError, describe
 from .array import ArrayDataset
-from .idx import idx_dataset
+from .idx import idx_dataset, read_idx
 
 Split = Literal["train", "test"]
 Root = str | os.PathLike[str] | None
@@ -183,6 +183,22 @@ def fashion_mnist(
     folders named ``fashion-mnist`` and ``FashionMNIST/raw``; arguments and errors are the same.
     """
     return _load(FASHION_MNIST, root, split, download)
+
+
+def is_there(source: Source, root: Root = None) -> bool:
+    """Whether both halves of a data set would be found, and their labels are the published ones.
+
+    The labels are read and the pictures are not: they tell MNIST from Fashion-MNIST soon enough.
+    """
+    for files in source.files.values():
+        paths = _find(source, files, data_folders(root))
+        if paths is None or paths[0].stat().st_size == 0:
+            return False
+        try:
+            _check(source, paths[1], files[1], read_idx(paths[1]))
+        except DataError:
+            return False
+    return True
 
 
 def cache_folder() -> Path:
