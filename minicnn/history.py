@@ -14,6 +14,19 @@ from .files import atomic_write
 
 Row = dict[str, Any]
 
+COLUMNS = (
+    "epoch",
+    "step",
+    "train_loss",
+    "train_accuracy",
+    "valid_loss",
+    "valid_accuracy",
+    "lr",
+    "seconds",
+    "images_per_second",
+)
+"""What the trainer writes into each row, in this order."""
+
 TIMING = ("seconds", "images_per_second")
 """Columns that a clock measured: all others are equal, bit for bit, between equal runs."""
 
@@ -50,13 +63,15 @@ class History:
 
     @property
     def columns(self) -> list[str]:
-        """The names that occur in any row, in the order in which they first do."""
-        return list(dict.fromkeys(name for row in self.rows for name in row))
+        """The names that occur in any row: the trainer's in their order, then others by name."""
+        found = {name for row in self.rows for name in row}
+        own = [name for name in COLUMNS if name in found]
+        return own + sorted(found.difference(own))
 
     @property
     def best(self) -> Row | None:
         """The row of the best epoch; None before the first."""
-        return None if self.best_epoch is None else self.rows[self.best_epoch - 1]
+        return next((row for row in self.rows if row.get("epoch") == self.best_epoch), None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,7 +108,10 @@ class History:
         """
         import csv
 
-        with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        with (
+            atomic_write(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self.columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
@@ -110,7 +128,10 @@ class History:
             "minicnn": __version__,
             "stopped": self.stopped,
             "best_epoch": self.best_epoch,
-            "rows": strict_numbers(self.rows),
+            "rows": [
+                strict_numbers({name: row[name] for name in self.columns if name in row})
+                for row in self.rows
+            ],
         }
         taken = own.keys() & self.extra.keys()
         if taken:

@@ -119,3 +119,16 @@ def test_repr_is_a_table() -> None:
     assert lines[1].split() == ["1", "0.3", "1e-05"]
     assert len({len(line) for line in lines}) == 1
     assert "no epoch" in repr(mc.History())
+
+
+def test_columns_have_one_order_however_the_rows_were_made() -> None:
+    row = {"note": 1, "lr": 0.1, "epoch": 1, "train_loss": 2.0, "alpha": 3, "step": 4}
+    for order in (list(row), sorted(row), sorted(row, reverse=True)):
+        history = mc.History([{name: row[name] for name in order}])
+        assert history.columns == ["epoch", "step", "train_loss", "lr", "alpha", "note"]
+
+
+def test_a_best_epoch_that_is_not_there_has_no_row() -> None:
+    assert mc.History([{"epoch": 1}], best_epoch=7).best is None
+    assert mc.History([{"epoch": 1}], best_epoch=1).best == {"epoch": 1}
+    assert mc.History([{"epoch": 1}]).best is None
