@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+# In ms and MB. An import is measured beside NumPy's own, which takes some 100 ms: where it takes
+# longer, the machine is slow for the moment, and the limit grows with it.
 LIMITS = {"training": 250.0, "import_ms": 60.0, "import_mb": 15.0, "wheel_mb": 8.0}
 
 TIME = """
@@ -80,11 +82,12 @@ def main() -> int:
         "import_mb": "import minicnn, MB",
         "wheel_mb": "wheel, MB",
     }
+    limits = {**LIMITS, "import_ms": max(LIMITS["import_ms"], 0.6 * numpy_ms)}
     past = []
     print(f"{'':<48}{'measured':>9}{'limit':>8}")
     for name, value in figures.items():
-        print(f"{texts[name]:<48}{value:>9.1f}{LIMITS[name]:>8.0f}")
-        if value > LIMITS[name]:
+        print(f"{texts[name]:<48}{value:>9.1f}{limits[name]:>8.0f}")
+        if value > limits[name]:
             past.append(texts[name])
     if importlib.util.find_spec("torch") is not None:
         milliseconds, _ = measure(TIME.format(name="torch"), runs=3)

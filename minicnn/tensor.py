@@ -196,7 +196,7 @@ class Tensor:
                 f"Tensor.from_images: images must have shape (N, H, W) or (N, H, W, C), "
                 f"got {array.shape}"
             )
-        if array.ndim == 4 and array.shape[3] not in CHANNELS and array.shape[1] in CHANNELS:
+        if array.ndim == 4 and array.shape[3] > max(CHANNELS) >= array.shape[1]:
             raise ShapeError(
                 f"Tensor.from_images: images must have their channels last, (N, H, W, C), got "
                 f"{array.shape}; pass np.moveaxis(images, 1, 3)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,32 @@ def test_sizes(name: str, picture: tuple[int, int, int], parameters: int) -> Non
     assert net.summary(picture).parameters == parameters
     classes = 3 if name == "animal" else 10
     assert net.output_shape((2, *picture)) == (2, classes, 1, 1)
+
+
+TOY = ["conv", "relu", "pool"] * 2 + ["flatten", "fc"]
+CONV = ["conv", "bn", "relu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("toy", TOY),
+        ("lenet5", [*TOY, "relu", "fc", "relu", "fc"]),
+        ("animal", [*TOY[:3], *["conv", "relu"] * 3, "flatten", "fc"]),
+        ("vgg", [*CONV * 2, "pool", *CONV * 2, "pool", "flatten", "fc"]),
+    ],
+)
+def test_the_layers_of_plain_chains(name: str, kinds: list[str]) -> None:
+    assert [layer.kind for layer in models.build(name, rng=0)] == kinds  # type: ignore[attr-defined]
+
+
+def test_a_relu_follows_every_sum_of_resnet() -> None:
+    net = models.resnet(rng=0)
+    kinds = [layer.kind for layer in net]
+    assert kinds.count("residual") >= 2
+    for kind, following in itertools.pairwise(kinds):
+        if kind == "residual":
+            assert following == "relu"
 
 
 def test_the_animal_net_has_the_planes_of_the_series() -> None:
