@@ -139,7 +139,7 @@ def _remove_if_left(path: Path) -> None:
             return
         handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
         try:
-            if True:
+            if _try_lock(handle, unknown=False):
                 path.unlink()
         finally:
             os.close(handle)
