@@ -39,9 +39,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target
     try:
         handle, temporary = _create(target)
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        with name_errors(target):
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
             os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
         if sys.platform == "win32":  # which renames no file that is open
@@ -49,15 +50,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             handle = None
         os.replace(temporary, target)
         _sync_folder(target.parent)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(target)  # a full disk and the like come without a name
-        raise
     finally:
         if handle is not None:
             os.close(handle)
         if temporary != target:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def name_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Add ``path`` to an OSError from writing, such as a full disk's, that says not which file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 What has arrived is kept in ``NAME.part`` beside the target. The next attempt, from whatever mirror
 and in whatever process, asks for the rest only: the mirrors hold the same bytes, and the checksum
-of the whole decides in the end. Only a file that passes it is given its name.
+of the whole decides in the end. Only a file that passes it is given its name. Of several processes
+that want the same file one fetches it, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DataError
+from ..files import lock, name_errors
 
 CHUNK = 1 << 16
 OK, PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 200, 206, 416  # HTTP statuses
@@ -69,45 +72,56 @@ def download(file: RemoteFile, folder: str | os.PathLike[str], *, timeout: float
         OSError: the file cannot be written.
     """
     target = Path(folder) / file.name
-    if target.is_file() and _matches(target, file):
+    if _is_there(target, file):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _own_part(target, patience=2 * timeout) as part:
+            if not _is_there(target, file):  # as it is if another process has just brought it
+                _from_a_mirror(file, part, timeout)
+                os.replace(part, target)
+    except (DataError, OSError):
+        if not _is_there(target, file):
+            raise
+    return target
+
+
+@contextlib.contextmanager
+def _own_part(target: Path, patience: float) -> Iterator[Path]:
+    """Where to put what arrives: ``NAME.part``, which one process or thread has at a time.
+
+    Others wait for it. When it has not grown for ``patience`` seconds, whoever has it hangs or was
+    stopped, and the next one gets a file of its own, which is thrown away if it is not completed.
+    """
     part = target.with_name(target.name + ".part")
+    size, since = _size(part), time.monotonic()
+    while time.monotonic() - since < patience:
+        with lock(target.with_name(f".{target.name}.lock")) as mine:
+            if mine:
+                yield part
+                return
+        time.sleep(0.05)
+        if _size(part) != size:
+            size, since = _size(part), time.monotonic()
+    own = part.with_name(f"{part.name}-{os.urandom(4).hex()}")
+    try:
+        yield own
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _from_a_mirror(file: RemoteFile, part: Path, timeout: float) -> None:
+    """Complete ``part`` from the first mirror that delivers."""
     reasons = []
-    with _alone_in(target.parent), _progress(file) as bar:
-        if target.is_file() and _matches(target, file):
-            return target  # another process has just brought it
+    with _progress(file) as bar:
         for url in file.urls:
             try:
                 _fetch(url, file, part, timeout, bar)
             except _MirrorError as error:
                 reasons.append(f"  {url}: {error}")
             else:
-                os.replace(part, target)
-                return target
+                return
     raise DataError("\n".join([f"could not download {file.name} from any mirror:", *reasons]))
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One process at a time downloads into a folder; the next one waits until it has done so.
-
-    The lock is on the folder itself and ends with the process, however that ends. Windows, and
-    some network disks, know no such lock: there one should not download twice at once.
-    """
-    try:
-        import fcntl
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        yield
-        return
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -119,6 +133,10 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_there(target: Path, file: RemoteFile) -> bool:
+    return target.is_file() and _matches(target, file)
 
 
 def _matches(path: Path, file: RemoteFile) -> bool:
@@ -157,7 +175,7 @@ def _fetch(url: str, file: RemoteFile, part: Path, timeout: float, bar: Any) -> 
 def _receive(url: str, file: RemoteFile, part: Path, timeout: float, bar: Any) -> None:
     """One request for what ``part`` still lacks, appended to it as it comes."""
     offset = _size(part)
-    with _open(url, offset, timeout) as response:
+    with _open(url, offset, timeout) as response, name_errors(part):
         start = _start_of(response, offset, file)
         with open(part, "r+b" if start else "wb") as out:
             out.seek(start)

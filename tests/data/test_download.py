@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from minicnn.data.download import RemoteFile, download, sha256_of
 from minicnn.errors import DataError
+from minicnn.files import lock
 
 CONTENT = bytes(os.urandom(200_000))
 OTHER = bytes(byte ^ 1 for byte in CONTENT)  # of the same length
@@ -204,17 +205,17 @@ def test_nothing_is_asked_for_when_it_is_there(server: Server, tmp_path: Path) -
     assert server.requests == [("good", 0)]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked")
 def test_two_downloads_at_once_do_not_disturb_each_other(server: Server, tmp_path: Path) -> None:
     errors: list[BaseException] = []
 
-    def run() -> None:
+    def run(delay: float) -> None:
         try:
+            time.sleep(delay)
             download(server.file("slow"), tmp_path)
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=run) for _ in range(3)]
+    threads = [threading.Thread(target=run, args=(delay,)) for delay in (0, 0.02, 0.06, 0.2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -222,6 +223,63 @@ def test_two_downloads_at_once_do_not_disturb_each_other(server: Server, tmp_pat
     assert errors == []
     assert contents(tmp_path) == {"file": len(CONTENT)}
     assert server.requests == [("slow", 0)]  # the others found it there
+
+
+def test_a_lock_left_behind_by_a_kill_holds_nobody_up(server: Server, tmp_path: Path) -> None:
+    (tmp_path / ".file.lock").touch()
+    fetch(server, tmp_path, "good")
+
+
+def test_who_hangs_holds_nobody_up_for_ever(server: Server, tmp_path: Path) -> None:
+    part = tmp_path / "file.part"
+    part.write_bytes(CONTENT[:70_000])
+    with lock(tmp_path / ".file.lock"):
+        with pytest.raises(DataError, match="status 404"):
+            download(server.file("missing"), tmp_path, timeout=0.1)
+        assert set(contents(tmp_path)) == {"file.part", ".file.lock"}
+        download(server.file("good"), tmp_path, timeout=0.1)
+        assert set(contents(tmp_path)) == {"file", "file.part", ".file.lock"}
+    assert part.read_bytes() == CONTENT[:70_000]  # the other's, untouched
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_what_another_has_brought_meanwhile_is_taken(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def robbed(file: RemoteFile, part: Path, timeout: float) -> None:
+        (tmp_path / "file").write_bytes(CONTENT)
+        raise FileNotFoundError(part)
+
+    monkeypatch.setitem(download.__globals__, "_from_a_mirror", robbed)
+    assert download(server.file("good"), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_file_of_another_size_is_not_read_through(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        download.__globals__, "sha256_of", lambda path: pytest.fail("it was read through")
+    )
+    (tmp_path / "file").write_bytes(CONTENT[:-1])
+    with pytest.raises(DataError):
+        download(server.file("missing"), tmp_path)
+
+
+def test_a_mirror_that_sends_something_else_is_asked_once(server: Server, tmp_path: Path) -> None:
+    """Another attempt would bring the same, and it may be long."""
+    refusal(server, tmp_path, "wrong", "missing")
+    assert server.requests == [("wrong", 0), ("missing", 0)]
+
+
+def test_a_full_disk_names_the_file(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"too large: .*file\.part"):
+        download(server.file("good"), tmp_path)
 
 
 def test_a_damaged_file_is_replaced(server: Server, tmp_path: Path) -> None:
