@@ -4,8 +4,9 @@
 
 The step is forward, softmax cross-entropy, backward and SGD with momentum 0.9 on a batch of 64
 embedded digits. Both start from the same weights, and it is checked that the losses of five steps
-agree before anything is timed. The two sides then take turns, and medians are compared: on a busy machine
-the ratio means something, a single time does not. PyTorch runs as people write it (eager, NCHW).
+agree before anything is timed. The two sides then take turns, and medians are compared: on a busy
+machine the ratio means something, a single time does not. PyTorch runs as people write it (eager,
+NCHW).
 """
 
 from __future__ import annotations
