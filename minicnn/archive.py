@@ -15,6 +15,7 @@ files are equal if and only if what they hold is equal.
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Callable, Mapping
@@ -208,17 +209,23 @@ def _check_entries(archive: ZipFile, size: int, path: str | os.PathLike[str]) ->
     """Refuse entries that would unpack to more than the file holds, or come twice."""
     import zipfile
 
-    seen = set()
-    for entry in archive.infolist():
+    entries = archive.infolist()
+    seen: set[str] = set()
+    for entry in entries:
         if entry.filename in seen:
             raise CheckpointError(f"{path} is corrupt: it holds {entry.filename} twice")
         seen.add(entry.filename)
-        if entry.compress_type != zipfile.ZIP_STORED or not (
-            entry.file_size == entry.compress_size <= size
-        ):
+        if entry.compress_type != zipfile.ZIP_STORED:
             raise CheckpointError(
                 f"{path} is not a minicnn checkpoint: its entry {entry.filename} is compressed"
             )
+        if entry.file_size != entry.compress_size:
+            raise CheckpointError(f"{path} is corrupt: its entry {entry.filename} has two sizes")
+    claimed = sum(entry.file_size for entry in entries)
+    if claimed > size:  # they overlap, and each would be read into memory of its own
+        raise CheckpointError(
+            f"{path} is corrupt: it has {size} bytes and its entries {claimed} together"
+        )
 
 
 def _header(archive: ZipFile, path: str | os.PathLike[str]) -> Header:
@@ -264,17 +271,29 @@ def _read_array(
 ) -> npt.NDArray[Any]:
     """One array, if it is what the header says of it; its memory is claimed after that check."""
     with archive.open(f"{name}.npy") as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise CheckpointError(f"{path} is corrupt: {name} has another format than expected")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, fortran, dtype = _array_header(file, name, path)
         if [dtype.str, list(shape)] != expected or fortran or dtype.kind not in "fiub":
             raise CheckpointError(
                 f"{path} is corrupt: {name} is {dtype.str} {shape}, its header says {expected}"
             )
         array = np.frombuffer(file.read(), dtype)
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
     if array.size != size:
         raise CheckpointError(
             f"{path} is corrupt: {name} holds {array.size} values and should hold {size}"
         )
     return array.reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _array_header(file: IO[bytes], name: str, path: str | os.PathLike[str]) -> tuple[Any, ...]:
+    """(shape, whether it is in Fortran's order, dtype) of the array that begins here."""
+    try:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise CheckpointError(f"{path} is corrupt: {name} has another format than expected")
+        return np.lib.format.read_array_header_1_0(file)
+    except CheckpointError:
+        raise
+    except Exception as error:  # it is parsed as Python: what does not fit may raise anything
+        raise CheckpointError(
+            f"{path} is corrupt: {name} cannot be read: {error!r:.200}"
+        ) from error

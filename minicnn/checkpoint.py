@@ -10,6 +10,7 @@ reads the net out of either.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,16 @@ class Training:
 
 
 _JSON_FIELDS = ("rng", "optimizer", "loss", "schedule", "settings", "loaders", "position", "rows")
+_OPTIONAL = ("loss", "schedule")
+
+_WEIGHTS = {
+    "Linear": ("in_features", "out_features"),
+    "Conv2D": ("in_channels", "out_channels", "kernel_size"),
+    "BatchNorm2D": ("num_features",),
+}
+"""The layers that have weights, and the arguments whose product is their number."""
+_FEW = 1 << 20
+"""So many weights more than the file holds take no harm: a later check says it better."""
 
 
 def save(path: Path, net: Layer, *, meta: Mapping[str, Any] | None = None) -> None:
@@ -102,13 +113,17 @@ def load_with_meta(path: Path) -> tuple[Layer, Json]:
         CheckpointError, OSError: as `load`.
     """
     header, arrays, _ = archive.read(path, _of("net/"))
+    architecture = _entry(path, header, "architecture")
     try:
-        net = from_config(_entry(path, header, "architecture"))
+        _check_size(path, architecture, arrays)
+        net = from_config(architecture)
         net.astype(header["dtype"])
+    except CheckpointError:
+        raise
     except MemoryError as error:
         raise CheckpointError(f"{path}: there is no memory for its net: {error}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    except Exception as error:  # a layer that is given nonsense may raise anything
+        raise CheckpointError(f"{path}: {str(error) or repr(error)}") from error
     _load_weights(path, net, _under(arrays, "net/"))
     return net, _entry(path, header, "meta")
 
@@ -181,7 +196,11 @@ def load_training(path: Path) -> Training:
     if missing:
         raise CheckpointError(f"{path} is corrupt: its header lacks {', '.join(missing)}")
     for name in _JSON_FIELDS:
-        if not isinstance(header[name], list if name == "rows" else (dict, type(None))):
+        if name == "rows":
+            good = isinstance(header[name], list) and all(isinstance(r, dict) for r in header[name])
+        else:
+            good = isinstance(header[name], dict) or (name in _OPTIONAL and header[name] is None)
+        if not good:
             raise CheckpointError(f"{path} is corrupt: its {name} is {_short(header[name])}")
     return Training(
         architecture=_entry(path, header, "architecture"),
@@ -239,6 +258,33 @@ def check_savable(net: Layer, meta: Mapping[str, Any] | None = None) -> None:
         TypeError, ValueError: they cannot.
     """
     archive.to_json(_header("net", net.config(), {}, meta))
+
+
+def _check_size(path: Path, architecture: Json, arrays: Arrays) -> None:
+    """Refuse a net that is far larger than its weights in the file, before it takes memory."""
+    needed, held = _least_weights(architecture), sum(array.size for array in arrays.values())
+    if needed > held + _FEW:
+        raise CheckpointError(
+            f"{path} is corrupt: its architecture takes {needed:,} weights, and it holds {held:,}"
+        )
+
+
+def _least_weights(config: Any) -> int:
+    """How many weights there are in minicnn's own layers of an architecture, biases aside."""
+    if isinstance(config, list):
+        return sum(map(_least_weights, config))
+    if not isinstance(config, dict):
+        return 0
+    own, keys = 0, _WEIGHTS.get(str(config.get("layer")))
+    if keys:
+        sizes: list[Any] = [config.get(key) for key in keys]
+        if isinstance(sizes[-1], int) and keys[-1] == "kernel_size":
+            sizes.append(sizes[-1])  # a square
+        flat = [n for size in sizes for n in (size if isinstance(size, list) else [size])]
+        groups = config.get("groups", 1)
+        if all(isinstance(n, int) and n > 0 for n in (*flat, groups)):  # else it is refused anyway
+            own = math.prod(flat) // groups
+    return own + sum(map(_least_weights, config.values()))
 
 
 def _load_weights(path: Path, net: Layer, state: Arrays) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -345,6 +346,14 @@ def put(array: Any, listed: Any = None) -> Callable[[Entries, dict[str, Any]], N
     return change
 
 
+def put_header(text: str) -> Callable[[Entries, dict[str, Any]], None]:
+    """Another description of the array, as NumPy writes them: a length, and Python's own words."""
+    start = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+    return lambda entries, header: entries.update(
+        {"net/0.bias.npy": start + text.encode() + bytes(8)}
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -368,8 +377,12 @@ def put(array: Any, listed: Any = None) -> Callable[[Entries, dict[str, Any]], N
             lambda e, h: h["architecture"]["layers"][0].update(
                 in_features=10**8, out_features=10**8
             ),
-            "there is no memory for its net",
+            "takes 10,000,000,000,000,000 weights, and it holds 6",
         ),
+        (put_header("{"), r"net/0.bias cannot be read: \w+Error"),
+        (put_header("(" * 9000), "net/0.bias cannot be read"),
+        (put_header("-" * 9000 + "1"), "net/0.bias cannot be read"),
+        (put_header("  x\n y"), "net/0.bias cannot be read"),
     ],
 )
 def test_entries_that_do_not_agree(change: Any, message: str, tmp_path: Path) -> None:
@@ -410,7 +423,15 @@ def test_no_architecture_to_compare_with(architecture: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("optimizer_numbers", 1), ("architecture", None), ("rows", {}), ("position", [])],
+    [
+        ("optimizer_numbers", 1),
+        ("architecture", None),
+        ("rows", {}),
+        ("rows", [1]),
+        ("position", []),
+        ("position", None),
+        ("loaders", None),
+    ],
 )
 def test_a_training_of_the_wrong_shape(name: str, value: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
@@ -432,13 +453,85 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         mc.load(path)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"layer": "Linear", "in_features": 30_000, "out_features": 2000},
+        {"layer": "Conv2D", "in_channels": 8, "out_channels": 8, "kernel_size": [1000, 1000]},
+        {"layer": "Conv2D", "in_channels": 8, "out_channels": 8, "groups": 8, "kernel_size": 3000},
+        {"layer": "BatchNorm2D", "num_features": 50_000_000},
+    ],
+)
+def test_a_net_far_larger_than_its_weights_is_not_made(
+    layer: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.npz"
+    mc.save(path, tiny())
+    rewritten(path, lambda entries, header: header["architecture"]["layers"].append(layer))
+    monkeypatch.setattr(checkpoint, "from_config", lambda _: pytest.fail("it was made"))
+    with pytest.raises(mc.CheckpointError, match=r"takes [\d,]+ weights, and it holds 6"):
+        mc.load(path)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_no_net_is_taken_for_larger_than_it_is(name: str) -> None:
+    net = NETS[name]()
+    config = json.loads(archive.to_json(net.config()))
+    weights = [array for array in net.state_dict().values() if array.ndim > 1]
+    counted, real = checkpoint._least_weights(config), sum(array.size for array in weights)
+    assert real <= counted <= sum(array.size for array in net.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate"), "no memory for its net: Unable to allocate"),
+        (RecursionError("maximum recursion depth"), "maximum recursion depth"),
+        (AttributeError(), r"AttributeError\(\)"),
+    ],
+)
+def test_a_net_that_cannot_be_made(
+    error: Exception, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: object) -> None:
+        raise error
+
+    mc.save(tmp_path / "a.npz", tiny())
+    monkeypatch.setattr(checkpoint, "from_config", fail)
+    with pytest.raises(mc.CheckpointError, match=message):
+        mc.load(tmp_path / "a.npz")
+
+
+def test_a_damaged_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("header.json", '{"format": "minicnn checkpoint"}' * 9)
+    content = bytearray(path.read_bytes())
+    content[45] ^= 255
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_entries_that_overlap(tmp_path: Path) -> None:
+    """Each is stored, and yet together they unpack to more than the file has."""
+    path = tmp_path / "a.npz"
+    mc.save(path, tiny())
+    with zipfile.ZipFile(path, "a") as file:
+        for entry in file.infolist():
+            entry.file_size = entry.compress_size = path.stat().st_size // 2
+        file.comment = b""  # so that the list of entries is written again
+    message = refused(path)
+    assert re.match(r"is corrupt: it has \d+ bytes and its entries \d+ together", message)
+
+
 def test_an_entry_that_comes_twice(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     mc.save(path, tiny())
-    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
-        file.writestr("header.json", "{}")
-    with pytest.raises(mc.CheckpointError, match=r"holds header\.json twice|do not match"):
-        mc.load(path)
+    with zipfile.ZipFile(path, "a") as file:
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            file.writestr("header.json", "{}")
+        file.comment = b""  # no seal: it would not fit, and be refused for that
+    assert refused(path) == "is corrupt: it holds header.json twice"
 
 
 def test_a_training_that_lacks_something(tmp_path: Path) -> None:
