@@ -58,6 +58,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No data set is on this machine."""
+    monkeypatch.delenv("MINICNN_DATA", raising=False)
+    monkeypatch.setattr("minicnn.data.mnist.cache_folder", lambda: tmp_path / "cache")
+
+
 def train(*options: str) -> int:
     return main(["train", "--batch-size", "8", *options])
 
@@ -258,7 +265,7 @@ def test_json_has_null_where_there_is_no_number(pictures: Path, capsys: Capture)
     assert None in result["precision"]
 
 
-def test_mnist_is_looked_for_where_root_says(tmp_path: Path, capsys: Capture) -> None:
+def test_mnist_is_looked_for_where_root_says(capsys: Capture, nowhere: None) -> None:
     minicnn.save("net.npz", models.toy(rng=0), meta={"input_shape": [1, 28, 28]})
     assert main(["evaluate", "net.npz", "--data", "mnist", "--root", "some-root"]) == 1
     assert "some-root" in capsys.readouterr().err
@@ -328,7 +335,7 @@ def test_what_does_not_go_together_is_wrong_usage(capsys: Capture) -> None:
     assert "--model animal needs larger pictures than these of 28×28" in capsys.readouterr().err
 
 
-def test_names_may_have_underscores(tmp_path: Path, capsys: Capture) -> None:
+def test_names_may_have_underscores(tmp_path: Path, capsys: Capture, nowhere: None) -> None:
     assert main(["train", "--data", "fashion_mnist", "--root", str(tmp_path)]) == 1
     assert "there is no folder" not in capsys.readouterr().err
 
