@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .data.folder import read_picture
+from .data.folder import DEEP_GREY, read_picture, shallow
 from .errors import DataError, ShapeError, describe, positive_int
 
 Grey = npt.NDArray[np.float32]
@@ -136,6 +136,12 @@ def _ink(picture: Grey, invert: Invert) -> Grey:
         background = _background(picture, border)
     ink = np.maximum(background - picture if invert else picture - background, 0)
     if ink.max() < FAINT:
+        if np.ptp(picture) >= FAINT:
+            wrong, right = ("dark ink", "light") if invert else ("light ink", "dark")
+            raise DataError(
+                f"there is no {wrong} on it, which invert={invert} asks for; its ink seems to be "
+                f"{right}: let invert be auto"
+            )
         raise DataError("no digit stands out from the background; the picture is of one shade")
     full = float(np.percentile(ink[ink >= max(FAINT, float(ink.max()) / 4)], 90))
     floor = full / 4 if photo else 0.0
@@ -269,6 +275,8 @@ def _alpha(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8] | None:
 
     with Image.open(path) as image:
         upright: Any = ImageOps.exif_transpose(image)
+        if upright.mode in DEEP_GREY:
+            upright = shallow(upright)
         alpha = np.asarray(upright.convert("RGBA").getchannel("A"))
     return alpha if np.ptp(alpha) >= 255 * FAINT else None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from .errors import describe
+from .errors import describe, positive_int
 from .init import Rng, as_generator
 from .layers import (
     BatchNorm2D,
@@ -38,6 +38,7 @@ def toy(classes: int = 10, channels: int = 1, size: int = 28, *, rng: Rng = None
         size: Height and width of the pictures, at least 10.
         rng: Seed or Generator for the weights.
     """
+    _check_sizes(classes=classes, channels=channels, size=size)
     generator = as_generator(rng)
     features = Sequential(
         Conv2D(channels, 8, 3, rng=generator),
@@ -61,6 +62,7 @@ def lenet5(classes: int = 10, channels: int = 1, size: int = 28, *, rng: Rng = N
         size: Height and width of the pictures, at least 12.
         rng: Seed or Generator for the weights.
     """
+    _check_sizes(classes=classes, channels=channels, size=size)
     generator = as_generator(rng)
     features = Sequential(
         Conv2D(channels, 6, 5, padding=2, rng=generator),
@@ -95,6 +97,7 @@ def animal(
         batch_norm: Whether a BatchNorm2D follows each convolution.
         rng: Seed or Generator for the weights.
     """
+    _check_sizes(classes=classes, channels=channels, size=size)
     generator = as_generator(rng)
     net = Sequential()
     widths = (channels, 16, 32, 64, 128)
@@ -118,6 +121,7 @@ def vgg(classes: int = 10, channels: int = 3, size: int = 32, *, rng: Rng = None
         size: Height and width of the pictures, at least 4.
         rng: Seed or Generator for the weights.
     """
+    _check_sizes(classes=classes, channels=channels, size=size)
     generator = as_generator(rng)
     net = Sequential()
     for before, after in ((channels, 32), (32, 64)):
@@ -138,6 +142,7 @@ def resnet(classes: int = 10, channels: int = 3, size: int = 32, *, rng: Rng = N
         size: Height and width of the pictures; any, for the last pooling is global.
         rng: Seed or Generator for the weights.
     """
+    _check_sizes(classes=classes, channels=channels, size=size)
     generator = as_generator(rng)
     net = Sequential(
         Conv2D(channels, 16, 3, padding=1, bias=False, rng=generator), BatchNorm2D(16), ReLU()
@@ -163,6 +168,12 @@ def _residual_block(before: int, after: int, stride: int, rng: Rng) -> Residual:
         BatchNorm2D(after),
         shortcut=shortcut,
     )
+
+
+def _check_sizes(**sizes: Any) -> None:
+    """Refuse what a layer inside would refuse under a name that the caller has not used."""
+    for name, value in sizes.items():
+        positive_int(value, name)
 
 
 def _features(layers: Sequential, in_shape: Shape) -> int:

@@ -56,7 +56,7 @@ def learning_curves(
     """
     if metric not in ("loss", "accuracy"):
         raise ValueError(f'metric must be "loss" or "accuracy", got {describe(metric)}')
-    rows = list(history_rows)
+    rows = _rows(history_rows)
     if not rows:
         raise ValueError("history_rows must hold at least one epoch, got none")
     scale = 100.0 if metric == "accuracy" else 1.0
@@ -97,7 +97,7 @@ def training_figure(
         ValueError: there is no row, or nothing to draw in them.
         ImportError: matplotlib is not installed.
     """
-    rows = list(history_rows)
+    rows = _rows(history_rows)
     drawable = [
         metric
         for metric in ("loss", "accuracy")
@@ -185,6 +185,10 @@ def save_figure(ax_or_figure: Axes | Figure, path: str | os.PathLike[str], dpi: 
 
     figure: Any = ax_or_figure
     while figure is not None and not isinstance(figure, Figure):
+        if not hasattr(figure, "figure"):
+            raise TypeError(
+                f"ax_or_figure must be a matplotlib Axes or Figure, got {describe(ax_or_figure)}"
+            )
         figure = figure.figure  # of an Axes its figure or subfigure, of a subfigure the whole
     if figure is None:
         raise ValueError("the Axes belongs to no figure any more")
@@ -218,6 +222,18 @@ def _style(ax: Axes, *, frame: bool = True) -> None:
         spine.set_color("#888888")
     ax.tick_params(labelsize=SMALL, colors=TEXT, length=3 if frame else 0)
     ax.set_axisbelow(True)
+
+
+def _rows(history_rows: Any) -> list[Mapping[str, Any]]:
+    """A list of mappings, or a TypeError that says what came instead."""
+    rows = list(history_rows) if isinstance(history_rows, Iterable) else [history_rows]
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise TypeError(
+                f"history_rows must hold a mapping for each epoch, as history.rows does, got "
+                f"{describe(row)}"
+            )
+    return rows
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.float64]:

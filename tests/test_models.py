@@ -95,6 +95,13 @@ def test_classes_and_channels_can_be_chosen() -> None:
         assert net.output_shape((1, 2, 20, 20)) == (1, 7, 1, 1)
 
 
+@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("size", ["classes", "channels", "size"])
+def test_sizes_are_refused_under_their_own_names(name: str, size: str) -> None:
+    with pytest.raises(ValueError, match=f"{size} must be an integer of at least 1, got 0"):
+        models.build(name, **{size: 0})
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="model must be one of toy, lenet5, animal, vgg, resnet"):
         models.build("alexnet")

@@ -289,3 +289,16 @@ def test_without_matplotlib_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match="drawing needs matplotlib: pip install matplotlib"):
         curves(rows())
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda path: plots.save_figure(3, path), "ax_or_figure must be a matplotlib Axes or"),  # type: ignore[arg-type]
+        (lambda _: plots.learning_curves(3), "history_rows must hold a mapping.*got 3"),  # type: ignore[arg-type]
+        (lambda _: plots.training_figure([1]), "history_rows must hold a mapping.*got 1"),  # type: ignore[list-item]
+    ],
+)
+def test_what_cannot_be_drawn_is_named(draw: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=message):
+        draw(tmp_path / "x.png")

@@ -140,8 +140,11 @@ def split(
         One `Subset` for each fraction, its indices rising.
 
     Raises:
+        TypeError: ``fractions`` is no list.
         ValueError: a fraction that is not above 0, or a sum above 1; or a part would be empty.
     """
+    if not isinstance(fractions, Sequence) or isinstance(fractions, str):
+        raise TypeError(f"fractions must be a list such as (0.9, 0.1), got {describe(fractions)}")
     shares = [finite_float(share, "fractions", above=0, maximum=1) for share in fractions]
     if not shares or sum(shares) > 1 + 1e-9:
         raise ValueError(

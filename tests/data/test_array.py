@@ -195,6 +195,8 @@ def test_a_split_may_leave_pictures_out() -> None:
 def test_fractions_that_cannot_be_are_refused(fractions: list[float]) -> None:
     with pytest.raises(ValueError, match="fractions must be"):
         split(numbered(10), fractions)
+    with pytest.raises(TypeError, match="fractions must be a list such as"):
+        split(numbered(10), 0.5)  # type: ignore[arg-type]
 
 
 def test_too_few_pictures_to_split_are_refused() -> None:
