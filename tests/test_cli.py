@@ -62,7 +62,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No data set is on this machine."""
     monkeypatch.delenv("MINICNN_DATA", raising=False)
-    monkeypatch.setattr("minicnn.data.mnist.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def train(*options: str) -> int:
