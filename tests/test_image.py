@@ -351,3 +351,16 @@ def test_without_pillow_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r'needs Pillow: pip install "minicnn\[images\]"'):
         load_image(path)
+
+
+def test_white_ink_on_a_transparent_16_bit_grey(tmp_path: Path) -> None:
+    """The grey that is transparent says where there is no ink."""
+    grey = np.full((60, 60), 30_000, np.uint16)
+    grey[10:50, 26:34] = 65_535
+    path = saved(tmp_path, Image.fromarray(grey), transparency=30_000)
+    with Image.open(path) as image:
+        if "transparency" not in image.info:
+            pytest.skip("this Pillow does not read it")
+    plane = load_image(path)[0]
+    assert plane[14, 14] == 1
+    assert plane[14, 4] == 0

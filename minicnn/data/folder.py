@@ -157,7 +157,7 @@ def _flatten(image: Picture, mode: str) -> Picture:
 
     upright: Any = ImageOps.exif_transpose(image)
     if upright.mode in DEEP_GREY:
-        upright = _shallow(upright)
+        upright = shallow(upright)
     elif upright.mode == "F":
         raise ValueError("its pixels are floating-point numbers of no known range")
     if upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
@@ -170,7 +170,7 @@ def _flatten(image: Picture, mode: str) -> Picture:
     return result
 
 
-def _shallow(image: Any) -> Picture:
+def shallow(image: Any) -> Picture:
     """A 16-bit grey picture with 8 bits, and its transparent value, if it has one, as alpha."""
     from PIL import Image
 
