@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..errors import DataError, describe
 from .array import ArrayDataset
-from .idx import idx_dataset, read_idx
+from .idx import idx_dataset
 
 Split = Literal["train", "test"]
 Root = str | os.PathLike[str] | None
@@ -186,18 +186,15 @@ def fashion_mnist(
 
 
 def is_there(source: Source, root: Root = None) -> bool:
-    """Whether both halves of a data set would be found, and their labels are the published ones.
+    """Whether both halves of a data set would be loaded: they are, for nothing less can tell.
 
-    The labels are read and the pictures are not: they tell MNIST from Fashion-MNIST soon enough.
+    That takes a third of a second.
     """
-    for files in source.files.values():
-        paths = _find(source, files, data_folders(root))
-        if paths is None or paths[0].stat().st_size == 0:
-            return False
-        try:
-            _check(source, paths[1], files[1], read_idx(paths[1]))
-        except DataError:
-            return False
+    try:
+        for split in source.files:
+            _load(source, root, split, fetch=False)
+    except (OSError, DataError):
+        return False
     return True
 
 

@@ -113,6 +113,34 @@ def test_the_two_data_sets_keep_apart(tmp_path: Path) -> None:
         fashion_mnist(tmp_path / "mnist")
 
 
+def test_a_data_set_is_there_if_it_can_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> list[str]:
+        sources = (MODULE.MNIST, MODULE.FASHION_MNIST)
+        return [source.folder for source in sources if MODULE.is_there(source)]
+
+    monkeypatch.setenv("MINICNN_DATA", str(tmp_path))
+    assert found() == []
+    put(tmp_path / "MNIST" / "raw")
+    assert found() == []  # the test pictures are missing
+    put(tmp_path / "MNIST" / "raw", split="test", zipped=True)
+    assert found() == ["mnist"]
+    monkeypatch.setenv("MINICNN_DATA", str(tmp_path / "MNIST" / "raw"))
+    assert found() == ["mnist"]  # and not Fashion-MNIST, though its files have the same names
+    pictures = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz"
+    for content in (b"", pictures.read_bytes()[:-9], b"\0" * 99):
+        pictures.write_bytes(content)
+        assert found() == []
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(MODULE, "idx_dataset", forbidden)
+    put(tmp_path / "MNIST" / "raw", split="test", zipped=True)
+    assert found() == []
+
+
 def test_a_wrong_split_is_refused() -> None:
     for function in (mnist, fashion_mnist):
         with pytest.raises(ValueError, match=r"split must be \"train\" or \"test\", got 'valid'"):
