@@ -31,6 +31,8 @@ TIMING = ("seconds", "images_per_second")
 """Columns that a clock measured: all others are equal, bit for bit, between equal runs."""
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_QUOTE = "\\"
+"""Stands before a text that would else be taken for such a number, or for one so marked."""
 
 
 @dataclass
@@ -70,7 +72,7 @@ class History:
 
     @property
     def best(self) -> Row | None:
-        """The row of the best epoch; None before the first."""
+        """The row of the best epoch; None before the first, and where there is no such row."""
         return next((row for row in self.rows if row.get("epoch") == self.best_epoch), None)
 
     def __len__(self) -> int:
@@ -158,6 +160,8 @@ class History:
             raise ValueError(f"{path} is not a history: it has no list of rows")
         content.pop("minicnn", None)
         best_epoch, stopped = content.pop("best_epoch", None), content.pop("stopped", None)
+        if not isinstance(best_epoch, (int, type(None))):
+            raise ValueError(f"{path} is not a history: its best_epoch is {best_epoch!r:.60}")
         return cls([any_numbers(row) for row in rows], best_epoch, stopped, any_numbers(content))
 
     def __repr__(self) -> str:
@@ -169,7 +173,10 @@ class History:
 
 
 def strict_numbers(value: Any) -> Any:
-    """``value`` with its NaN and infinite floats as strings and NumPy's numbers as plain ones."""
+    """``value`` with its NaN and infinite floats as strings and NumPy's numbers as plain ones.
+
+    A text that reads "NaN" itself becomes "\\NaN", so that `any_numbers` tells the two apart.
+    """
     if isinstance(value, dict):
         return {key: strict_numbers(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -178,6 +185,8 @@ def strict_numbers(value: Any) -> Any:
         return strict_numbers(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, str) and value.lstrip(_QUOTE) in _NOT_FINITE:
+        return _QUOTE + value
     return value
 
 
@@ -187,7 +196,9 @@ def any_numbers(value: Any) -> Any:
         return {key: any_numbers(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [any_numbers(entry) for entry in value]
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str) or value.lstrip(_QUOTE) not in _NOT_FINITE:
+        return value
+    return value[len(_QUOTE) :] if value.startswith(_QUOTE) else _NOT_FINITE[value]
 
 
 def _cell(value: Any) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,9 @@ def test_csv_without_rows(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_text().strip() == ""
 
 
+BAD_EPOCH = '{"rows": [], "best_epoch": "1"}'
+
+
 def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
@@ -78,6 +84,32 @@ def test_json_is_strict_and_comes_back(tmp_path: Path) -> None:
     assert repr(again.rows) == repr(h.rows)  # NaN is not equal to itself, but looks the same
     assert again.extra == h.extra
     assert (again.best_epoch, again.stopped) == (3, "epochs")
+
+
+def test_a_text_stays_a_text(tmp_path: Path) -> None:
+    texts = ["NaN", "Infinity", "-Infinity", "\\NaN", "\\\\-Infinity", "nan", "\\", ""]
+    h = mc.History([{"note": text, "loss": math.nan} for text in texts], extra={"note": "NaN"})
+    h.to_json(tmp_path / "a.json")
+    again = mc.History.from_json(tmp_path / "a.json")
+    assert again["note"] == texts
+    assert all(math.isnan(loss) for loss in again["loss"])
+    assert again.extra == {"note": "NaN"}
+
+
+def test_csv_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    program = "import minicnn as mc, sys; mc.History([{'n': '\\u9e1f'}]).to_csv(sys.argv[1])"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", program, str(tmp_path / "a.csv")]
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "n\n鸟\n"
+
+
+def test_rows_come_in_the_order_of_the_columns(tmp_path: Path) -> None:
+    """As a resumed run has them: sorted by name. The file must not tell."""
+    row = {"epoch": 1, "step": 4, "train_loss": 2.0, "lr": 0.1, "note": 1}
+    for name, entries in (("a", row), ("b", dict(sorted(row.items())))):
+        mc.History([entries]).to_json(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_json_takes_numpy_numbers(tmp_path: Path) -> None:
@@ -96,7 +128,7 @@ def test_extra_must_not_hide_the_files_own_entries(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": 3}', '{"rows": [3]}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rows": 3}', '{"rows": [3]}', BAD_EPOCH])
 def test_what_is_no_history(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=r"a\.json is not a history"):
