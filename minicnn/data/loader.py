@@ -123,8 +123,12 @@ class DataLoader:
         return {**own, "of": self._description()}
 
     def differences(self, state: Mapping[str, Any]) -> list[str]:
-        """In words, what this loader loads otherwise than the one that ``state`` was taken of."""
-        before, now = state.get("of", {}), self._description()
+        """In words, what this loader loads otherwise than the one that ``state`` was taken of.
+
+        Of what ``state`` does not tell nothing is said.
+        """
+        before = state.get("of") if isinstance(state, Mapping) else None
+        before, now = before if isinstance(before, Mapping) else {}, self._description()
         changed = [name for name in now if name in before and before[name] != now[name]]
         if "pictures" in changed and "labels" in changed:
             changed.remove("labels")  # goes without saying
@@ -164,6 +168,8 @@ class DataLoader:
         missing = {"epoch", "batch", "seed"} - set(state)
         if missing:
             raise KeyError(f"the state of a DataLoader lacks {', '.join(sorted(missing))}")
+        if not isinstance(state.get("of", {}), Mapping):
+            raise TypeError(f"state['of'] must be a dict, got {describe(state['of'])}")
         epoch, batch, seed = (
             nonnegative_int(state[key], f"state[{key!r}]") for key in ("epoch", "batch", "seed")
         )

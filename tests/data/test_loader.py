@@ -280,6 +280,26 @@ def test_the_thread_ends_with_its_pass(how: str) -> None:
     wait_for_threads()
 
 
+def test_close_waits_until_the_thread_has_ended() -> None:
+    """Else it would still read the data set while the caller closes or changes that."""
+
+    class Slow(ArrayDataset):
+        def batch(self, indices: npt.ArrayLike) -> Any:
+            result = super().batch(indices)
+            if np.asarray(indices)[0] > 0:
+                begun.set()
+                time.sleep(0.2)
+            return result
+
+    wait_for_threads()
+    begun = threading.Event()
+    iterator: Any = iter(DataLoader(Slow(np.zeros((50, 1, 1), "u1"), np.zeros(50)), 1, prefetch=3))
+    next(iterator)
+    assert begun.wait(20)
+    iterator.close()
+    assert not any(thread.name == "minicnn-prefetch" for thread in threading.enumerate())
+
+
 def test_no_more_is_made_ahead_than_asked_for() -> None:
     made: list[int] = []
 
@@ -392,6 +412,15 @@ class TestAnotherLoader:
             loader.load_state_dict(state)
         assert where(loader) == (0, 0, 0)
         loader.load_state_dict({**state, "batch": 0})  # between two epochs, all may change
+
+    @pytest.mark.parametrize("of", [None, 3, "pictures", []])
+    def test_by_a_description_and_no_other(self, of: Any) -> None:
+        loader = DataLoader(numbered(10), 3, shuffle=True)
+        state = {**self.state(), "of": of}
+        assert loader.differences(state) == loader.differences(of) == []
+        with pytest.raises(TypeError, match="state\\['of'\\] must be"):
+            loader.load_state_dict(state)
+        assert where(loader) == (0, 0, 0)
 
     def test_the_same_is_not(self) -> None:
         loader = DataLoader(numbered(10), 3, shuffle=True, seed=5)
