@@ -69,6 +69,26 @@ def test_a_wrong_kernel_is_found(
     capsys.readouterr()
 
 
+@compiled
+def test_threads_that_change_a_bit_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong:
+        """The compiled engine, but a second thread changes the last bit of one number."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(kernels._State.compiled, name)
+
+        def conv2d_forward(self, *arguments: object) -> None:
+            kernels._State.compiled.conv2d_forward(*arguments)  # type: ignore[union-attr]
+            y, threads = arguments[3], arguments[-1]
+            if threads != 1:
+                y[-1, -1, -1, -1] = np.nextafter(y[-1, -1, -1, -1], 9)  # type: ignore[index]
+
+    monkeypatch.setattr(kernels, "engine", Wrong())
+    monkeypatch.setattr(kernels, "threads", 2)
+    assert doctor.check_threads() == "results differ"
+    assert doctor.check_kernels() == ""
+
+
 def test_the_reference_engine_works_but_is_slow() -> None:
     with kernels.use_backend("reference"):
         report = doctor.report()

@@ -78,6 +78,25 @@ def imports(path: Path, tree: ast.AST) -> Iterator[tuple[list[str], int]]:
             base = [*base, *(node.module.split(".") if node.module else [])]
             for alias in node.names:
                 yield [*base, alias.name], node.lineno
+        elif isinstance(node, ast.Call):
+            name = called(node, package)
+            if name is not None:
+                yield name, node.lineno
+
+
+def called(node: ast.Call, package: list[str]) -> list[str] | None:
+    """The name in ``importlib.import_module("name")``, ``__import__("name")`` and the like."""
+    function = node.func.attr if isinstance(node.func, ast.Attribute) else None
+    function = node.func.id if isinstance(node.func, ast.Name) else function
+    if function not in {"import_module", "__import__"}:
+        return None
+    words = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "name")]
+    name = words[0].value if words and isinstance(words[0], ast.Constant) else None
+    if not isinstance(name, str):
+        return None
+    parts = name.lstrip(".")
+    level = len(name) - len(parts)
+    return [*(package[: len(package) - level + 1] if level else []), *parts.split(".")]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -90,6 +109,28 @@ def test_imports_go_one_way(path: Path) -> None:
         if name[0] == "minicnn":
             assert len(name) > 1, f"{path}:{line}: import the modules, not the package"
             assert name[1] in MAP[me] | {me}, f"{path}:{line}: {me} may not import {name[1]}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import minicnn.train.bar",
+        "from minicnn import train",
+        "from .train import Trainer",
+        "importlib.import_module('minicnn.train')",
+        "import_module(name='minicnn.train')",
+        "importlib.import_module('.train', __package__)",
+        "def f():\n    __import__('minicnn.train')",
+    ],
+)
+def test_every_way_to_import_is_seen(line: str) -> None:
+    found = [name[:2] for name, _ in imports(ROOT / "history.py", ast.parse(line))]
+    assert found == [["minicnn", "train"]]
+
+
+def test_imports_that_cannot_be_known_are_passed_over() -> None:
+    tree = ast.parse("import_module(name)\nimport_module()\n__import__(3)\nf('minicnn.train')")
+    assert list(imports(ROOT / "history.py", tree)) == []
 
 
 def test_the_map_has_no_circle() -> None:

@@ -179,6 +179,21 @@ def test_large_photographs_are_decoded_small(tmp_path: Path) -> None:
     assert abs(small.astype(int) - full.astype(int)).max() <= 4
 
 
+@pytest.mark.parametrize("size", [128, (128, 16), (16, 128)])
+def test_photographs_are_not_decoded_too_small(tmp_path: Path, size: Any) -> None:
+    """Stripes that a JPEG's eighth of the size does not show, and twice the size wanted does."""
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    rows, columns = np.indices((512, 512)) // 4
+    stripes[(columns if size == (16, 128) else rows) % 2 == 1] = 255
+    path = save(tmp_path / "photo.jpg", stripes, quality=95)
+    target = (128, 128) if size == 128 else size
+    with Image.open(path) as image:
+        whole = image.convert("RGB").resize(target[::-1], Image.Resampling.BILINEAR)
+    small = read_picture(path, size)
+    assert np.asarray(whole).std() > 40
+    assert abs(float(small.std()) / float(np.asarray(whole).std()) - 1) < 0.25
+
+
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_an_unreadable_picture_is_named(tmp_path: Path, content: bytes) -> None:
     save(tmp_path / "all" / "good.png")
