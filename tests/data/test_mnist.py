@@ -133,7 +133,7 @@ def test_a_data_set_is_there_if_it_can_be_loaded(
         pictures.write_bytes(content)
         assert found() == []
 
-    def forbidden(*_: object) -> None:
+    def forbidden(*_: object, **__: object) -> None:
         raise PermissionError("Permission denied")
 
     monkeypatch.setattr(MODULE, "idx_dataset", forbidden)
