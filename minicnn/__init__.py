@@ -32,7 +32,7 @@ from ._version import __version__
 from .data import DataLoader
 from .errors import CheckpointError, DataError, NonFiniteError, ShapeError
 from .gradcheck import GradcheckReport, gradcheck
-from .kernels import get_num_threads, set_num_threads, use_backend
+from .kernels import get_num_threads, set_num_threads, set_winograd, use_backend
 from .layers import (
     AvgPool2D,
     BatchNorm2D,
@@ -126,6 +126,7 @@ __all__ = [
     "save",
     "schedules",
     "set_num_threads",
+    "set_winograd",
     "train",
     "use_backend",
 ]

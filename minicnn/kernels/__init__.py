@@ -14,6 +14,7 @@ The environment, read once at import:
     MINICNN_BACKEND      cython (the default) or reference, the slow NumPy engine
     MINICNN_CPU          v4, v3, v2 or base: a lower CPU level than the processor has
     MINICNN_NUM_THREADS  a cap on the number of threads, as is OMP_NUM_THREADS
+    MINICNN_WINOGRAD     0: all convolutions are summed directly
 """
 
 from __future__ import annotations
@@ -34,12 +35,17 @@ __all__ = [
     "get_num_threads",
     "info",
     "set_num_threads",
+    "set_winograd",
     "threads",
     "use_backend",
+    "winograd",
 ]
 
 threads: int
 """Threads to hand to the kernels."""
+
+winograd: bool
+"""Whether convolutions that it suits may go Winograd's way; to hand to the kernels."""
 
 
 class Info(TypedDict):
@@ -50,6 +56,7 @@ class Info(TypedDict):
     cpu_level: str | None  # the highest level that the processor has
     why: str  # why this engine and level
     threads: int
+    winograd: bool  # whether 3x3 convolutions of many channels may go Winograd's way
     openmp: str | None  # the OpenMP runtime and standard; None for a serial build
     compiler: str | None
     debug_build: bool
@@ -140,6 +147,21 @@ def get_num_threads() -> int:
     return threads
 
 
+def set_winograd(on: bool) -> None:
+    """Whether float32 convolutions of many channels, 3×3 and stride 1, may go Winograd's way.
+
+    It takes a third of the multiplications, and rounds up to three times as coarsely as the direct
+    sum: far below what training notices. A NaN or infinity spreads to its whole 4×2 tile.
+
+    Raises:
+        TypeError: neither True nor False.
+    """
+    global winograd
+    if not isinstance(on, bool):
+        raise TypeError(f"set_winograd takes True or False, got {on!r}")
+    winograd = on
+
+
 def info() -> Info:
     """What is in use and why, for `minicnn doctor` and bug reports."""
     cpu = _State.cpu
@@ -153,6 +175,7 @@ def info() -> Info:
         cpu_level=cpu.cpu_level() if cpu is not None else None,
         why=_State.why if compiled else _State.reference_why,
         threads=threads,
+        winograd=winograd,
         openmp=openmp,
         compiler=cpu.compiler() if cpu is not None else None,
         debug_build=bool(cpu is not None and cpu.debug_build()),
@@ -167,6 +190,7 @@ def _after_fork_in_child() -> None:
 
 
 threads = _choice.default_threads(os.environ)
+winograd = _choice.winograd_from(os.environ)
 _switch(_choice.backend_from(os.environ), "MINICNN_BACKEND=reference asks for it")
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_after_fork_in_child)

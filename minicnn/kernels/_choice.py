@@ -171,6 +171,18 @@ def default_threads(environ: Mapping[str, str]) -> int:
     return min(count, MAX_THREADS)
 
 
+def winograd_from(environ: Mapping[str, str]) -> bool:
+    """Whether MINICNN_WINOGRAD leaves Winograd's convolution on: yes, unless it is 0.
+
+    Raises:
+        ValueError: it is neither 0 nor 1.
+    """
+    asked = environ.get("MINICNN_WINOGRAD") or "1"
+    if asked not in ("0", "1"):
+        raise ValueError(f"MINICNN_WINOGRAD: expected 0 or 1, got {asked!r}")
+    return asked == "1"
+
+
 def available_processors() -> int:
     """Processors that this process may run on: fewer than the machine's under taskset or Slurm."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows

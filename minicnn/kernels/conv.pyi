@@ -5,7 +5,17 @@ import numpy.typing as npt
 
 _Floating = TypeVar("_Floating", np.float32, np.float64)
 _Pair = tuple[int, int]
+_Shape = tuple[int, ...]
 
+def conv2d_suits_winograd(
+    x_shape: _Shape,
+    weight_shape: _Shape,
+    y_shape: _Shape,
+    stride: _Pair,
+    padding: _Pair,
+    dilation: _Pair,
+    groups: int,
+) -> bool: ...
 def conv2d_forward(
     x: npt.NDArray[_Floating],
     weight: npt.NDArray[_Floating],
@@ -15,6 +25,7 @@ def conv2d_forward(
     padding: _Pair,
     dilation: _Pair,
     groups: int,
+    winograd: bool,
     num_threads: int,
 ) -> None: ...
 def conv2d_backward_input(
@@ -25,6 +36,7 @@ def conv2d_backward_input(
     padding: _Pair,
     dilation: _Pair,
     groups: int,
+    winograd: bool,
     num_threads: int,
 ) -> None: ...
 def conv2d_backward_weight(
@@ -35,6 +47,7 @@ def conv2d_backward_weight(
     padding: _Pair,
     dilation: _Pair,
     groups: int,
+    winograd: bool,
     accumulate: bool,
     num_threads: int,
 ) -> None: ...

@@ -50,6 +50,19 @@ def _reach(kernel: Pair, stride: Pair, dilation: Pair, out: Pair) -> Pair:
 # --- convolution ------------------------------------------------------------------------------
 
 
+def conv2d_suits_winograd(
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    y_shape: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> bool:
+    """Never: here every sum is taken directly, whatever ``winograd`` allows."""
+    return False
+
+
 def conv2d_forward(
     x: Array,
     weight: Array,
@@ -59,6 +72,7 @@ def conv2d_forward(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    winograd: bool,
     num_threads: int,
 ) -> None:
     """y[b,o,i,j] = bias[o] + Σ_{c,u,v} weight[o,c,u,v] · x[b, c, i·s − p + u·d, j·s − p + v·d]."""
@@ -82,6 +96,7 @@ def conv2d_backward_input(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    winograd: bool,
     num_threads: int,
 ) -> None:
     """dx[b,c,h,w] = Σ over (o,u,v,i,j) that read pixel (h,w) of dy[b,o,i,j] · weight[o,c,u,v]."""
@@ -106,6 +121,7 @@ def conv2d_backward_weight(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    winograd: bool,
     accumulate: bool,
     num_threads: int,
 ) -> None:

@@ -22,6 +22,8 @@ from ..init import Rng, as_generator, kaiming_uniform, uniform
 from ..tensor import FloatArray, Parameter
 from .base import Layer, Shape
 
+Pair = tuple[int, int]
+
 
 class Conv2D(Layer):
     """2-D convolution (cross-correlation, as all deep-learning libraries mean it).
@@ -136,8 +138,20 @@ class Conv2D(Layer):
         return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     @property
-    def _geometry(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, int]:
-        return self.stride, self.padding, self.dilation, self.groups, kernels.threads
+    def _geometry(self) -> tuple[Pair, Pair, Pair, int, bool, int]:
+        how = kernels.winograd, kernels.threads
+        return self.stride, self.padding, self.dilation, self.groups, *how
+
+    def algorithm(self, in_shape: Shape) -> str:
+        """How the kernels sum for an input of this shape: "winograd" or "direct".
+
+        See `minicnn.set_winograd`.
+        """
+        shapes = in_shape, self._weight_shape, self.output_shape(in_shape)
+        window = self.stride, self.padding, self.dilation
+        suits = kernels.engine.conv2d_suits_winograd(*shapes, *window, self.groups)
+        single = self.weight.dtype.itemsize == 4
+        return "winograd" if kernels.winograd and single and suits else "direct"
 
     def multiply_adds(self, in_shape: Shape) -> int:
         B, _, OH, OW = self.output_shape(in_shape)

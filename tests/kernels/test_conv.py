@@ -57,8 +57,8 @@ class Case:
         return (self.groups * self.outputs, self.channels, *self.kernel)
 
     @property
-    def arguments(self) -> tuple[Pair, Pair, Pair, int]:
-        return self.stride, self.padding, self.dilation, self.groups
+    def arguments(self) -> tuple[Pair, Pair, Pair, int, bool]:
+        return self.stride, self.padding, self.dilation, self.groups, False
 
 
 @dataclass(frozen=True)
@@ -293,8 +293,8 @@ def test_random_cases_match_pytorch(case: Case, seed: int) -> None:
     x, weight, bias, dy = (
         torch.from_numpy(a.copy()) for a in (data.x, data.weight, data.bias, data.dy)
     )
-    y = torch.nn.functional.conv2d(x, weight, bias, *case.arguments)
-    stride, padding, dilation, groups = case.arguments
+    y = torch.nn.functional.conv2d(x, weight, bias, *case.arguments[:4])
+    stride, padding, dilation, groups, _ = case.arguments
     dx, dw, db = torch.ops.aten.convolution_backward(
         dy, x, weight, [len(bias)], stride, padding, dilation, False, [0, 0], groups, [True] * 3
     )

@@ -69,7 +69,8 @@ class TestParity:
 
     def test_num_threads_is_the_last_argument(self) -> None:
         for name, parameters in REFERENCE.items():
-            if name != "softmax_cross_entropy":  # one pass over a batch of scores: no threads
+            # One passes over a batch of scores, the other computes nothing: no threads.
+            if name not in ("softmax_cross_entropy", "conv2d_suits_winograd"):
                 assert parameters[-1] == "num_threads", name
 
 
@@ -351,6 +352,16 @@ class TestBuild:
         else:
             assert info["openmp"] is None
             assert cpu.openmp_runtime() == ""
+
+
+class TestWinogradSwitch:
+    @pytest.mark.parametrize(("value", "on"), [("", True), ("1", True), ("0", False)])
+    def test_the_environment_has_a_say(self, value: str, on: bool) -> None:
+        assert _choice.winograd_from({"MINICNN_WINOGRAD": value}) is on
+
+    def test_anything_else_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="MINICNN_WINOGRAD: expected 0 or 1, got 'no'"):
+            _choice.winograd_from({"MINICNN_WINOGRAD": "no"})
 
 
 class TestSpinning:
