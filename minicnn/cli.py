@@ -179,6 +179,9 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument("--data", help="other data than the run's own; see minicnn train")
     parser.add_argument("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
     parser.add_argument(
+        "--download", action="store_true", help="fetch (fashion-)mnist if it is missing"
+    )
+    parser.add_argument(
         "--part", choices=["test", "valid", "train"], default="test", help="(default: test)"
     )
     add_threads(parser)

@@ -268,7 +268,9 @@ def test_json_has_null_where_there_is_no_number(pictures: Path, capsys: Capture)
 def test_mnist_is_looked_for_where_root_says(capsys: Capture, nowhere: None) -> None:
     minicnn.save("net.npz", models.toy(rng=0), meta={"input_shape": [1, 28, 28]})
     assert main(["evaluate", "net.npz", "--data", "mnist", "--root", "some-root"]) == 1
-    assert "some-root" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "some-root" in error
+    assert "fetch it with --download" in error
 
 
 def test_one_bad_picture_does_not_spoil_the_others(pictures: Path, capsys: Capture) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..data import DataLoader, ImageFolder, digits, fashion_mnist, mnist, split
+from ..data import DataLoader, ImageFolder, data_folders, digits, fashion_mnist, mnist, split
 from ..data.augment import Compose, RandomHorizontalFlip, RandomRotation, RandomShift
 from ..data.base import Dataset
 from ..errors import DataError
@@ -113,7 +113,14 @@ class Source:
         if self.data == "digits":
             return digits(part)
         load = mnist if self.data == "mnist" else fashion_mnist
-        return load(self.root, part, download=self.download)
+        try:
+            return load(self.root, part, download=self.download)
+        except FileNotFoundError as error:
+            places = " and ".join(str(place) for place in data_folders(self.root))
+            raise DataError(
+                f"{self.data} is not on this machine (looked in {places}); fetch it with "
+                f"--download, or say with --root where its files lie"
+            ) from error
 
     def whole_folder(self) -> Dataset:
         """All pictures of a folder.

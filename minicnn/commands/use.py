@@ -53,12 +53,13 @@ def evaluation_data(args: argparse.Namespace, meta: dict[str, Any]) -> Dataset:
     if args.data is None:
         if options is None:
             raise ValueError("this file does not say what data it was trained on; give --data")
-        return source_of({**options, "root": args.root or options["root"]}).part(args.part)
+        place = {"root": args.root or options["root"], "download": args.download}
+        return source_of({**options, **place}).part(args.part)
     name = canonical(args.data)
     if options is not None and name == options["data"]:
         return source_of({**options, "root": args.root}).part(args.part)
     C, H, _ = meta.get("input_shape", (3, 28, 28))
-    source = Source(name, args.root, H, C == 1, 0.0, 0)
+    source = Source(name, args.root, H, C == 1, 0.0, 0, args.download)
     if not source.is_folder:
         return source.part(args.part)
     if args.part != "test":
