@@ -13,9 +13,11 @@
 #     y, row i        1     2     3     4           local variables, so that eight windows fill
 #                                                   a vector register
 #
-# For other windows `_row` keeps a row of running maxima, and goes through the places (u, v) of the
-# window in the outer loop: the inner loop compares neighbours with neighbours. A NaN breaks the
-# rule that a maximum can be taken in any grouping, so rows with one in them go to `_window`.
+# Other windows are taken apart: `_line` finds the maxima along one row of the input, for all windows
+# side by side, and `_row` the maxima of these over the rows of the windows; rows that windows
+# share are kept. Left before right and then top before bottom, with a strict >, leaves the first
+# of equals in row-major order. A NaN breaks the rule that a maximum can be taken in any grouping,
+# so rows with one in them go to `_window`.
 
 from cython cimport floating
 from cython.parallel cimport prange
@@ -29,6 +31,7 @@ from minicnn.kernels._threads cimport worth
 cdef enum:
     LEAST = 32768       # output pixels times window size worth a thread
     COLUMNS = 64        # windows of a row that `_row` handles at a time
+    KEPT = 8            # rows of maxima that it keeps for the windows below
 
 
 cdef struct Pool:
@@ -99,9 +102,30 @@ cdef inline void _pairs(const floating* top, const floating* bottom, int32_t fir
         place[j] = first + 2 * <int32_t> j + p
 
 
-cdef inline void _compare(const floating* x, Py_ssize_t step, int32_t place, floating* best,
+cdef inline void _triples(const floating* x, const Py_ssize_t step, int32_t first, floating* value,
+                          int32_t* place, Py_ssize_t n) noexcept nogil:
+    """n windows 1x3, `step` apart: `first` is the place of the first window's first pixel."""
+    cdef Py_ssize_t j
+    cdef floating a, b, c
+    cdef int32_t p
+    for j in range(n):
+        a = x[step * j]
+        b = x[step * j + 1]
+        c = x[step * j + 2]
+        p = 0
+        if b > a:
+            a = b
+            p = 1
+        if c > a:
+            a = c
+            p = 2
+        value[j] = a
+        place[j] = first + <int32_t> (step * j) + p
+
+
+cdef inline void _compare(const floating* x, const Py_ssize_t step, int32_t place, floating* best,
                           int32_t* winner, Py_ssize_t n) noexcept nogil:
-    """best[j] = max(best[j], x[j step]), with the winner's place; the inner loop of `_row`."""
+    """best[j] = max(best[j], x[j step]), with the winner's place."""
     cdef Py_ssize_t j
     cdef floating a
     cdef int32_t p
@@ -115,30 +139,80 @@ cdef inline void _compare(const floating* x, Py_ssize_t step, int32_t place, flo
         winner[j] = p
 
 
-cdef inline void _row(const floating* x, const Pool* g, Py_ssize_t i, Py_ssize_t j0, Py_ssize_t n,
-                      floating* best, int32_t* winner) noexcept nogil:
-    """Windows (i, j0) to (i, j0 + n - 1), all places (u, v) one after the other."""
-    cdef Py_ssize_t j, u, v, h, w, low, high
+cdef inline void _merge(const floating* x, const int32_t* place, floating* best, int32_t* winner,
+                        Py_ssize_t n) noexcept nogil:
+    """best[j] = max(best[j], x[j]), with the winner's place."""
+    cdef Py_ssize_t j
+    cdef floating a
+    cdef int32_t p
+    for j in range(n):
+        a = best[j]
+        p = winner[j]
+        if x[j] > a:
+            a = x[j]
+            p = place[j]
+        best[j] = a
+        winner[j] = p
+
+
+cdef inline void _line(const floating* x, const Pool* g, Py_ssize_t h, Py_ssize_t j0, Py_ssize_t n,
+                       floating* best, int32_t* winner) noexcept nogil:
+    """The maxima of row h alone in the windows of columns j0 to j0 + n - 1; -1 without a pixel."""
+    cdef Py_ssize_t j, v, w = j0 * g.SW - g.PW, low, high
+    if g.KW == 3 and g.DW == 1 and w >= 0 and w + (n - 1) * g.SW + 3 <= g.W and g.SW <= 2:
+        w += h * g.W
+        if g.SW == 1:
+            _triples(x + w, 1, <int32_t> w, best, winner, n)
+        else:
+            _triples(x + w, 2, <int32_t> w, best, winner, n)
+        return
     for j in range(n):
         best[j] = -INFINITY
         winner[j] = -1
+    for v in range(g.KW):
+        w = v * g.DW - g.PW                     # of window j: w + j SW; keep 0 <= that < W
+        low = largest(0, (g.SW - 1 - w) // g.SW - j0 if w < 0 else -j0)
+        high = smallest(n, (g.W - w + g.SW - 1) // g.SW - j0 if g.W > w else 0)
+        if low >= high:
+            continue
+        w += h * g.W + (j0 + low) * g.SW
+        if g.SW == 1:
+            _compare(x + w, 1, <int32_t> w, best + low, winner + low, high - low)
+        elif g.SW == 2:
+            _compare(x + w, 2, <int32_t> w, best + low, winner + low, high - low)
+        else:
+            _compare(x + w, g.SW, <int32_t> w, best + low, winner + low, high - low)
+
+
+cdef struct Lines:
+    # What `_line` found last for one block of columns, by row of the input; h < 0: nothing yet.
+    Py_ssize_t h[KEPT]
+    int32_t winner[KEPT][COLUMNS]
+
+
+cdef inline void _row(const floating* x, const Pool* g, Py_ssize_t i, Py_ssize_t j0, Py_ssize_t n,
+                      Lines* kept, floating* lines, floating* best,
+                      int32_t* winner) noexcept nogil:
+    """Windows (i, j0) to (i, j0 + n - 1); the maxima of kept row h are lines[h % KEPT]."""
+    cdef Py_ssize_t j, u, h, slot
+    cdef bint started = False
     for u in range(g.KH):
         h = i * g.SH - g.PH + u * g.DH
         if h < 0 or h >= g.H:
             continue
-        for v in range(g.KW):
-            w = v * g.DW - g.PW                 # of window j: w + j SW; keep 0 <= that < W
-            low = largest(0, (g.SW - 1 - w) // g.SW - j0 if w < 0 else -j0)
-            high = smallest(n, (g.W - w + g.SW - 1) // g.SW - j0 if g.W > w else 0)
-            if low >= high:
-                continue
-            w += h * g.W + (j0 + low) * g.SW
-            if g.SW == 1:
-                _compare(x + w, 1, <int32_t> w, best + low, winner + low, high - low)
-            elif g.SW == 2:
-                _compare(x + w, 2, <int32_t> w, best + low, winner + low, high - low)
-            else:
-                _compare(x + w, g.SW, <int32_t> w, best + low, winner + low, high - low)
+        slot = h % KEPT
+        if kept.h[slot] != h:
+            _line(x, g, h, j0, n, lines + slot * COLUMNS, kept.winner[slot])
+            kept.h[slot] = h
+        if started:
+            _merge(lines + slot * COLUMNS, kept.winner[slot], best, winner, n)
+        else:
+            memcpy(best, lines + slot * COLUMNS, n * sizeof(floating))
+            memcpy(winner, kept.winner[slot], n * sizeof(int32_t))
+            started = True
+    if not started:
+        for j in range(n):
+            winner[j] = -1
 
 
 cdef inline void _slow_windows(const floating* x, const Pool* g, Py_ssize_t i, Py_ssize_t j0,
@@ -156,29 +230,40 @@ cdef inline void _slow_windows(const floating* x, const Pool* g, Py_ssize_t i, P
 
 
 cdef void _plane(const floating* x, floating* y, int32_t* mask, const Pool* g) noexcept nogil:
-    """One plane; mask is NULL when nobody will ask for it."""
+    """One plane, block of columns by block of columns; mask is NULL when nobody will ask for it."""
+    cdef Py_ssize_t block, j0, n
+    for block in range((g.OW + COLUMNS - 1) // COLUMNS):
+        j0 = block * COLUMNS
+        n = smallest(COLUMNS, g.OW - j0)
+        _block(x, y + j0, mask + j0 if mask != NULL else NULL, g, j0, n)
+
+
+cdef inline void _block(const floating* x, floating* y, int32_t* mask, const Pool* g,
+                        Py_ssize_t j0, Py_ssize_t n) noexcept nogil:
+    """The windows of columns j0 to j0 + n - 1, row by row."""
     cdef floating best[COLUMNS]
     cdef int32_t winner[COLUMNS]
+    cdef floating lines[KEPT * COLUMNS]
+    cdef Lines kept
     cdef bint pairs = (g.KH == 2 and g.KW == 2 and g.SH == 2 and g.SW == 2 and g.PH == 0
                        and g.PW == 0 and g.DH == 1 and g.DW == 1 and 2 * g.OW <= g.W)
     cdef bint nan
-    cdef Py_ssize_t i, block, j0, n, top, bottom
+    cdef Py_ssize_t i, top, bottom
+    for i in range(KEPT):
+        kept.h[i] = -1
     for i in range(g.OH):
         top = largest(0, i * g.SH - g.PH)
         bottom = smallest(g.H, i * g.SH - g.PH + (g.KH - 1) * g.DH + 1)
         nan = _has_nan(x + top * g.W, (bottom - top) * g.W) if bottom > top else False
-        for block in range((g.OW + COLUMNS - 1) // COLUMNS):
-            j0 = block * COLUMNS
-            n = smallest(COLUMNS, g.OW - j0)
-            if pairs and not nan and bottom == top + 2:
-                _pairs(x + top * g.W + 2 * j0, x + top * g.W + g.W + 2 * j0,
-                       <int32_t> (top * g.W + 2 * j0), <int32_t> g.W, best, winner, n)
-            else:
-                _row(x, g, i, j0, n, best, winner)
-                _slow_windows(x, g, i, j0, n, nan, best, winner)
-            memcpy(y + i * g.OW + j0, best, n * sizeof(floating))
-            if mask != NULL:
-                memcpy(mask + i * g.OW + j0, winner, n * sizeof(int32_t))
+        if pairs and not nan and bottom == top + 2:
+            _pairs(x + top * g.W + 2 * j0, x + top * g.W + g.W + 2 * j0,
+                   <int32_t> (top * g.W + 2 * j0), <int32_t> g.W, best, winner, n)
+        else:
+            _row(x, g, i, j0, n, &kept, lines, best, winner)
+            _slow_windows(x, g, i, j0, n, nan, best, winner)
+        memcpy(y + i * g.OW, best, n * sizeof(floating))
+        if mask != NULL:
+            memcpy(mask + i * g.OW, winner, n * sizeof(int32_t))
 
 
 cdef Pool geometry(const Py_ssize_t* x, const Py_ssize_t* y, tuple kernel, tuple stride,
