@@ -13,11 +13,11 @@
 #     y, row i        1     2     3     4           local variables, so that eight windows fill
 #                                                   a vector register
 #
-# Other windows are taken apart: `_line` finds the maxima along one row of the input, for all windows
-# side by side, and `_row` the maxima of these over the rows of the windows; rows that windows
-# share are kept. Left before right and then top before bottom, with a strict >, leaves the first
-# of equals in row-major order. A NaN breaks the rule that a maximum can be taken in any grouping,
-# so rows with one in them go to `_window`.
+# Other windows are taken apart: `_line` finds the maxima along one row of the input, for all
+# windows side by side, and `_row` the maxima of these over the rows of the windows; rows that
+# windows share are kept. Left before right and then top before bottom, with a strict >, leaves
+# the first of equals in row-major order. A NaN breaks the rule that a maximum can be taken in any
+# grouping, so rows with one in them go to `_window`.
 
 from cython cimport floating
 from cython.parallel cimport prange
