@@ -28,7 +28,7 @@ from .nets import NETS, Net
 from .peers import Minicnn, OnnxRuntime, PyTorch, has, same
 from .timing import Side, take_turns
 
-# Per net: what is asked for, and what would be finer (rows of the table).
+# Per net: the ratio that is asked for, and the one that would be finer.
 TRAIN = {
     "toy": (3, 4),
     "LeNet-5": (2.2, 3),
@@ -223,6 +223,9 @@ def draw(rows: list[Row], path: Path) -> None:
     ax.plot([goal for _, goal in marks], [place for place, _ in marks], "|", color="#333333", ms=8)
     ax.axvline(1, color="#333333", linewidth=0.8)
     ax.set_xscale("log")
+    ticks = [0.25, 0.5, 1, 2, 4, 8, 16, 32]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     ax.set_yticks(places, labels, fontsize=6)
     ax.set_ylim(-1, len(rows))
     ax.set_xlabel("time of the peer / time of minicnn (a tick: what is asked for)")
