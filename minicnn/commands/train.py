@@ -51,8 +51,8 @@ DEFAULTS: Options = {
 LEARNING_RATES = {"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3}
 """Peak learning rates that suit the small nets here and batches of 64."""
 
-MAY_CHANGE = ("epochs", "root", "download", "data")
-"""Options that may differ when a run is resumed; of the data, where their folder lies."""
+MAY_CHANGE = ("epochs", "root", "download")
+"""Options that may differ when a run is resumed. A folder of pictures may also have been moved."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,7 +120,7 @@ def options_of(folder: Path, given: Mapping[str, Any], out: str | None) -> Optio
         raise CheckpointError(f"{file} was not written by minicnn train; it cannot be resumed here")
     for name, value in given.items():
         moved = name == "data" and not {value, kept[name]} & set(NAMES)
-        if value != kept[name] and (name not in MAY_CHANGE or (name == "data" and not moved)):
+        if value != kept[name] and name not in MAY_CHANGE and not moved:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} {value} contradicts the run in {folder}, which has {kept[name]}; leave it "

@@ -50,14 +50,12 @@ def evaluate(args: argparse.Namespace) -> int:
 def evaluation_data(args: argparse.Namespace, meta: dict[str, Any]) -> Dataset:
     """The data to measure on: the run's own, divided as it was, unless --data names another."""
     options = meta.get("options")
-    if args.data is None:
-        if options is None:
-            raise ValueError("this file does not say what data it was trained on; give --data")
+    if options is not None and (args.data is None or canonical(args.data) == options["data"]):
         place = {"root": args.root or options["root"], "download": args.download}
         return source_of({**options, **place}).part(args.part)
+    if args.data is None:
+        raise ValueError("this file does not say what data it was trained on; give --data")
     name = canonical(args.data)
-    if options is not None and name == options["data"]:
-        return source_of({**options, "root": args.root}).part(args.part)
     C, H, _ = meta.get("input_shape", (3, 28, 28))
     source = Source(name, args.root, H, C == 1, 0.0, 0, args.download)
     if not source.is_folder:
