@@ -126,12 +126,13 @@ class History:
                 ``extra`` has a name that the file uses itself.
             OSError: the file cannot be written.
         """
+        columns = self.columns
         own = {
             "minicnn": __version__,
             "stopped": self.stopped,
             "best_epoch": self.best_epoch,
             "rows": [
-                strict_numbers({name: row[name] for name in self.columns if name in row})
+                strict_numbers({name: row[name] for name in columns if name in row})
                 for row in self.rows
             ],
         }

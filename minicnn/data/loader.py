@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Generator, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -137,20 +138,22 @@ class DataLoader:
             for name in changed
         ]
 
-    def _description(self) -> dict[str, Any]:
-        labels = getattr(self.dataset, "labels", None)
-        digest = None
-        if labels is not None:
-            import hashlib
+    @cached_property
+    def _labels_digest(self) -> str:
+        """The SHA-256 of the labels: taken once, for every checkpoint asks."""
+        import hashlib
 
-            digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes()).hexdigest()
+        labels = np.ascontiguousarray(self.dataset.labels, "<i8")
+        return hashlib.sha256(labels.tobytes()).hexdigest()
+
+    def _description(self) -> dict[str, Any]:
         return {
             "pictures": len(self.dataset),
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
             "augment": self.augment is not None,
-            "labels": digest,
+            "labels": self._labels_digest,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
