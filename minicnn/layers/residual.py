@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ShapeError, describe
 from ..tensor import FloatArray
 from .base import Layer, Shape, from_config, reusing_buffers
-from .sequential import Sequential, check_passes, passes
+from .sequential import Sequential, check_passes, passes, tree
 
 
 class Residual(Layer):
@@ -99,5 +99,4 @@ class Residual(Layer):
         lines = [f"({i}) {layer.name}: {layer!r}" for i, layer in enumerate(self.body)]
         if self.shortcut is not None:
             lines.append(f"shortcut: {self.shortcut!r}")
-        body = "\n".join(lines).replace("\n", "\n  ")
-        return f"Residual(\n  {body}\n)"
+        return tree(self, lines)

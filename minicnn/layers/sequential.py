@@ -36,6 +36,12 @@ def check_passes(container: Layer, layers: Iterable[Layer], kept: list[Any]) -> 
             )
 
 
+def tree(layer: Layer, lines: list[str]) -> str:
+    """The repr of a layer that holds others: a line for each, what is inside it indented."""
+    body = "\n".join(lines).replace("\n", "\n  ")
+    return f"{type(layer).__name__}(\n  {body}\n)" if lines else f"{type(layer).__name__}()"
+
+
 class Container(Layer):
     """A layer made of layers. ``_forward`` hands on its children's buffers, hence the flag.
 
@@ -97,9 +103,8 @@ class Container(Layer):
         return iter(self.layers)
 
     def __repr__(self) -> str:
-        lines = [f"({key}) {child.name}: {child!r}" for key, child in self.children().items()]
-        body = "\n".join(lines).replace("\n", "\n  ")
-        return f"{type(self).__name__}(\n  {body}\n)" if lines else f"{type(self).__name__}()"
+        children = self.children().items()
+        return tree(self, [f"({key}) {child.name}: {child!r}" for key, child in children])
 
 
 class Sequential(Container):
