@@ -54,6 +54,7 @@ cdef struct Walk:
     Py_ssize_t row_step, col_step
     Py_ssize_t rows, cols                  # output grid
     Py_ssize_t outputs                     # output channels
+    double floor                           # what lies lower becomes this: 0 is a ReLU, -inf none
     # the plan
     Py_ssize_t tile                        # rows of a micro-tile
     Py_ssize_t block                       # source channels in one pass
@@ -112,7 +113,7 @@ cdef inline Py_ssize_t pass_count(const Walk* g) noexcept nogil:
 
 cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* col0,
                            Py_ssize_t batch, Py_ssize_t items, Py_ssize_t join) noexcept nogil:
-    """Choose block, band and pictures, and fill the tables. False when out of memory.
+    """Choose block (where it is 0), band and pictures, and fill the tables. False: no memory.
 
     `items` passes or more are asked for, to feed the threads, and passes of `join` positions
     or more where several pictures are needed for that.
@@ -120,7 +121,8 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
     cdef Py_ssize_t taps = g.taps_h * g.taps_w
     cdef Py_ssize_t passes, row_numbers, span, low, high, i, size
     g.tile = tile_rows(g.outputs)
-    g.block = divide_up(g.channels, pass_count(g))
+    if g.block == 0:
+        g.block = divide_up(g.channels, pass_count(g))
     low = high = row0[0] if g.taps_h else 0
     for i in range(g.taps_h):
         low = row0[i] if row0[i] < low else low

@@ -2,6 +2,7 @@
 #
 # Letters: i kernel row or column, oh output row, h input row.
 
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from minicnn.kernels._lower cimport Walk, plan_walk, remainder
@@ -20,6 +21,7 @@ cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
     g.taps_h, g.taps_w = s.kernel_h, s.kernel_w
     g.row_step, g.col_step = s.stride_h, s.stride_w
     g.rows, g.cols, g.outputs = s.out_height, s.out_width, s.outputs
+    g.floor, g.block = -INFINITY, 0
 
 
 cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:

@@ -56,16 +56,17 @@ cdef enum:
 # their sums in registers, inlined into a larger function some would be spilled.
 
 cdef inline void _walk(const floating* x, const Py_ssize_t* off, const floating* w,
-                       Py_ssize_t steps, const floating* start, floating* out, Py_ssize_t ld,
-                       const Py_ssize_t rows) noexcept nogil:
-    """out[r, n] = (start[r] or out[r, n]) + sum_k w[k, r] x[off[k] + n], for n < COLS.
+                       Py_ssize_t steps, const floating* start, floating floor, floating* out,
+                       Py_ssize_t ld, const Py_ssize_t rows) noexcept nogil:
+    """out[r, n] = max(floor, (start[r] or out[r, n]) + sum_k w[k, r] x[off[k] + n]), n < COLS.
 
-    w lies as [k][r] and out has rows `ld` apart; one step or more. `start` may be NULL.
+    w lies as [k][r] and out has rows `ld` apart; one step or more. `start` may be NULL. A floor
+    of 0 is a ReLU for nothing, one of -inf changes nothing; NaN stays.
     """
     cdef floating acc[ROWS * COLS]
     cdef Py_ssize_t k, r, n
     cdef const floating* xk = x + off[0]
-    cdef floating wk
+    cdef floating wk, v
     for r in range(rows):
         wk = w[r]
         for n in range(COLS):
@@ -79,29 +80,31 @@ cdef inline void _walk(const floating* x, const Py_ssize_t* off, const floating*
     if start == NULL:
         for r in range(rows):
             for n in range(COLS):
-                out[r * ld + n] += acc[r * COLS + n]
+                v = out[r * ld + n] + acc[r * COLS + n]
+                out[r * ld + n] = floor if floor > v else v
     else:
         for r in range(rows):
             for n in range(COLS):
-                out[r * ld + n] = acc[r * COLS + n] + start[r]
+                v = acc[r * COLS + n] + start[r]
+                out[r * ld + n] = floor if floor > v else v
 
 
 cdef inline void walk_full(const floating* x, const Py_ssize_t* off, const floating* w,
-                           Py_ssize_t steps, const floating* start, floating* out,
-                           Py_ssize_t ld) noexcept nogil:
-    _walk(x, off, w, steps, start, out, ld, ROWS)
+                           Py_ssize_t steps, const floating* start, floating floor,
+                           floating* out, Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, floor, out, ld, ROWS)
 
 
 cdef inline void walk_most(const floating* x, const Py_ssize_t* off, const floating* w,
-                           Py_ssize_t steps, const floating* start, floating* out,
-                           Py_ssize_t ld) noexcept nogil:
-    _walk(x, off, w, steps, start, out, ld, 3 * ROWS // 4)
+                           Py_ssize_t steps, const floating* start, floating floor,
+                           floating* out, Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, floor, out, ld, 3 * ROWS // 4)
 
 
 cdef inline void walk_half(const floating* x, const Py_ssize_t* off, const floating* w,
-                           Py_ssize_t steps, const floating* start, floating* out,
-                           Py_ssize_t ld) noexcept nogil:
-    _walk(x, off, w, steps, start, out, ld, ROWS // 2)
+                           Py_ssize_t steps, const floating* start, floating floor,
+                           floating* out, Py_ssize_t ld) noexcept nogil:
+    _walk(x, off, w, steps, start, floor, out, ld, ROWS // 2)
 
 
 cdef inline Py_ssize_t round_up(Py_ssize_t value, Py_ssize_t step) noexcept nogil:

@@ -9,6 +9,7 @@
 # up to whole vectors. Then V is made, and strip by strip of COLS tiles the 24 products M.
 
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -43,23 +44,29 @@ cdef struct Tiles:
     Py_ssize_t off[PLACES]                             # of input (i, j) in the lowered planes
 
 
-cdef inline bint suits(const Shape* s) noexcept nogil:
-    """Whether Winograd's way is possible, and likely to be the faster one."""
+cdef inline bint suits_tiles(const Shape* s) noexcept nogil:
+    """Whether Winograd's way is possible, and the faster one with weights transformed before."""
     return (s.kernel_h == 3 and s.kernel_w == 3 and s.stride_h == 1 and s.stride_w == 1
             and s.dilation_h == 1 and s.dilation_w == 1 and s.padding_h <= 2 and s.padding_w <= 2
             and s.channels >= LEAST_CHANNELS and s.outputs >= LEAST_CHANNELS
             and s.channels * s.outputs >= LEAST_PAIRS and s.out_height >= DOWN
-            and s.out_width >= DOWN
-            and s.batch * s.out_height * s.out_width >= LEAST_OUTPUTS)
+            and s.out_width >= DOWN)
 
 
-cdef inline void plan_tiles(Tiles* g, Py_ssize_t batch) noexcept nogil:
-    """Choose band and pictures: what fits the budget with the fewest lanes left empty."""
+cdef inline bint suits(const Shape* s) noexcept nogil:
+    """The same where the weights are to be transformed first."""
+    return suits_tiles(s) and s.batch * s.out_height * s.out_width >= LEAST_OUTPUTS
+
+
+cdef inline void plan_tiles(Tiles* g, Py_ssize_t batch, Py_ssize_t bands) noexcept nogil:
+    """Choose band and pictures: what fits the budget with the fewest lanes left empty. A picture is
+    cut into `bands` bands or more, if it has so many whole strips."""
     cdef Py_ssize_t most = clip(V_BUDGET // (PLACES * g.channels), COLS, V_BUDGET)
     cdef Py_ssize_t p, full, best = 0
     g.rows = divide_up(g.out_height, DOWN)
     g.cols = divide_up(g.out_width, ACROSS)
-    g.band = clip(most // g.cols, 1, g.rows)
+    bands = clip(g.rows * g.cols // COLS, 1, bands)
+    g.band = clip(most // g.cols, 1, divide_up(g.rows, bands))
     g.pictures = 1
     set_band(g)
     if g.band == g.rows:
@@ -176,7 +183,8 @@ cdef inline Py_ssize_t pass_scratch(const Tiles* g) noexcept nogil:
 cdef inline void tiles_pass(const Tiles* g, const float* source, Py_ssize_t source_picture,
                             Py_ssize_t pictures, Py_ssize_t first_row, const float* packed,
                             const Py_ssize_t* ramp, const float* bias, const float* zero,
-                            float* y, Py_ssize_t y_picture, float* scratch) noexcept nogil:
+                            float floor, float* y, Py_ssize_t y_picture,
+                            float* scratch) noexcept nogil:
     """One pass: V, then for each strip M and the outputs."""
     cdef Py_ssize_t tiles = clip(g.band, 0, g.rows - first_row) * g.cols
     cdef Py_ssize_t end = (pictures - 1) * g.lanes + tiles, blocks = divide_up(g.outputs, ROWS)
@@ -189,11 +197,12 @@ cdef inline void tiles_pass(const Tiles* g, const float* source, Py_ssize_t sour
         for e in range(PLACES):
             for block in range(blocks):
                 walk_full(<const float*> v, ramp, packed + (e * blocks + block) * g.channels * ROWS,
-                          g.channels, zero, m + (block * PLACES + e) * ROWS * COLS, COLS)
+                          g.channels, zero, <float> -INFINITY,
+                          m + (block * PLACES + e) * ROWS * COLS, COLS)
             v += g.place
         for r in range(g.outputs):
             transform_output(m + (r // ROWS * PLACES * ROWS + r % ROWS) * COLS, z,
-                             bias[r] if bias != NULL else 0)
+                             bias[r] if bias != NULL else 0, floor)
             scatter(g, z, t, clip(t + COLS, 0, end), tiles, first_row,
                     y + r * g.out_height * g.out_width, y_picture)
         t += COLS
@@ -212,7 +221,7 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
     cdef float* zero
     cdef float* scratch
     cdef Py_ssize_t* ramp
-    plan_tiles(g, batch)
+    plan_tiles(g, batch, 1)
     each = pass_scratch(g)
     bands = divide_up(g.rows, g.band)
     memory = malloc((threads * each + size + ROWS) * sizeof(float)
@@ -233,7 +242,7 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
         i = item // bands * g.pictures
         tiles_pass(g, source + i * source_picture, source_picture,
                    clip(g.pictures, 0, batch - i), item % bands * g.band, packed, ramp, bias, zero,
-                   y + i * y_picture, y_picture, scratch + threadid() * each)
+                   <float> -INFINITY, y + i * y_picture, y_picture, scratch + threadid() * each)
     free(memory)
     return True
 

@@ -15,6 +15,7 @@
 # fit, and then make one full tile.
 
 from cython cimport floating
+from libc.math cimport INFINITY
 
 from minicnn.kernels._lower cimport Walk, clip, lower
 from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, walk_most
@@ -22,26 +23,27 @@ from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, w
 
 cdef inline void strip(const Walk* g, const floating* x, const Py_ssize_t* off,
                        const floating* packed, Py_ssize_t taps, const floating* start,
-                       floating* out, Py_ssize_t ld, Py_ssize_t out_picture,
+                       floating floor, floating* out, Py_ssize_t ld, Py_ssize_t out_picture,
                        Py_ssize_t pieces, Py_ssize_t wide) noexcept nogil:
     """All output channels of one strip of COLS positions: `pieces` runs of `wide` columns,
-    which lie out_picture apart in `out`. `start` is NULL in every pass but the first."""
+    which lie out_picture apart in `out`. `start` is NULL in every pass but the first, `floor`
+    -inf in every pass but the last."""
     cdef floating stage[ROWS * COLS]
     cdef Py_ssize_t r0 = 0, rows
     cdef bint whole = pieces == 1 and wide == COLS
     cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
-                      const floating*, floating*, Py_ssize_t) noexcept nogil
+                      const floating*, floating, floating*, Py_ssize_t) noexcept nogil
     tile = walk_half[floating]
     if g.tile > ROWS // 2:
         tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
     while r0 < g.outputs:
         rows = clip(g.tile, 0, g.outputs - r0)
         if whole and rows == g.tile:
-            tile(x, off, packed, taps, start, out, ld)
+            tile(x, off, packed, taps, start, floor, out, ld)
         else:
             if start == NULL:
                 _exchange(stage, out, ld, out_picture, rows, pieces, wide, True)
-            tile(x, off, packed, taps, start, stage, COLS)
+            tile(x, off, packed, taps, start, floor, stage, COLS)
             _exchange(stage, out, ld, out_picture, rows, pieces, wide, False)
         packed += taps * g.tile
         out += g.tile * ld
@@ -79,6 +81,11 @@ cdef inline Py_ssize_t walk_scratch(const Walk* g) noexcept nogil:
                     + g.channels * g.taps_h * g.taps_w * COLS, 16)
 
 
+cdef inline double pass_floor(const Walk* g, Py_ssize_t c0) noexcept nogil:
+    """The floor of the pass over the channels from c0 on: the walk's own in the last one."""
+    return g.floor if c0 + g.block >= g.channels else -INFINITY
+
+
 cdef inline void walk_picture(const Walk* g, const floating* source, Py_ssize_t band_row,
                               const floating* packed, const floating* start, floating* out,
                               Py_ssize_t ld, floating* planes, floating* panel,
@@ -87,9 +94,11 @@ cdef inline void walk_picture(const Walk* g, const floating* source, Py_ssize_t 
     `place` of the panel, or, where that is negative, the edge is computed at once."""
     cdef Py_ssize_t size = clip(g.band, 0, g.rows - band_row) * g.cols, wide = size % COLS
     cdef Py_ssize_t c0 = 0, channels, taps, n
+    cdef floating floor
     cdef const floating* x
     while c0 < g.channels:
         channels = clip(g.block, 0, g.channels - c0)
+        floor = pass_floor(g, c0)
         taps = channels * g.taps_h * g.taps_w
         x = planes
         if g.direct:
@@ -97,10 +106,11 @@ cdef inline void walk_picture(const Walk* g, const floating* source, Py_ssize_t 
         else:
             lower(g, source + c0 * g.height * g.width, channels, band_row, planes)
         for n in range(size // COLS):
-            strip(g, x + n * COLS, g.off, packed, taps, start, out + n * COLS, ld, 0, 1, COLS)
+            strip(g, x + n * COLS, g.off, packed, taps, start, floor, out + n * COLS, ld, 0, 1,
+                  COLS)
         n = size - wide
         if wide and place < 0:             # reads up to COLS numbers behind the planes
-            strip(g, x + n, g.off, packed, taps, start, out + n, ld, 0, 1, wide)
+            strip(g, x + n, g.off, packed, taps, start, floor, out + n, ld, 0, 1, wide)
         elif wide:
             _gather(x + n, g.off, taps, wide, panel + place)
         panel += taps * COLS
@@ -127,8 +137,8 @@ cdef inline void walk_pass(const Walk* g, const floating* source, Py_ssize_t sou
                      out + p * out_picture, ld, scratch, panel, p * wide if joined else -1)
     while joined and c0 < g.channels:
         taps = clip(g.block, 0, g.channels - c0) * g.taps_h * g.taps_w
-        strip(g, <const floating*> panel, g.ramp, packed, taps, start, out + size - wide, ld,
-              out_picture, pictures, wide)
+        strip(g, <const floating*> panel, g.ramp, packed, taps, start, pass_floor(g, c0),
+              out + size - wide, ld, out_picture, pictures, wide)
         panel += taps * COLS
         packed += taps * round_up(g.outputs, g.tile)
         start = NULL

@@ -106,8 +106,10 @@ cdef inline void transform_input(const float* x, const Py_ssize_t* off, float* v
         v += IN_W * step
 
 
-cdef inline void transform_output(const float* m, own z, float bias) noexcept nogil:
-    """z[i][2 n + j] = (A6' M A4)[i, j] + bias for COLS tiles; M[e] lies ROWS * COLS apart."""
+cdef inline void transform_output(const float* m, own z, float bias,
+                                  float floor) noexcept nogil:
+    """z[i][2 n + j] = max(floor, (A6' M A4)[i, j] + bias) for COLS tiles; M[e] lies ROWS * COLS
+    apart."""
     cdef float t[DOWN * IN_W * COLS]
     cdef Py_ssize_t i, j, n
     cdef const float* m0
@@ -134,8 +136,10 @@ cdef inline void transform_output(const float* m, own z, float bias) noexcept no
     for i in range(DOWN):
         m0 = &t[i * IN_W * COLS]
         for n in range(COLS):
-            z[2 * n] = m0[n] + m0[COLS + n] + m0[2 * COLS + n] + bias
-            z[2 * n + 1] = m0[COLS + n] - m0[2 * COLS + n] - m0[3 * COLS + n] + bias
+            s = m0[n] + m0[COLS + n] + m0[2 * COLS + n] + bias
+            d = m0[COLS + n] - m0[2 * COLS + n] - m0[3 * COLS + n] + bias
+            z[2 * n] = floor if floor > s else s
+            z[2 * n + 1] = floor if floor > d else d
         z += ACROSS * COLS
 
 

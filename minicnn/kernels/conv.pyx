@@ -26,6 +26,7 @@
 
 from cython cimport floating
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -203,7 +204,7 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
     cdef Job job
     cdef bint done = row0 != NULL
     g.channels, g.height, g.width = s.outputs, s.out_height, s.out_width
-    g.row_step, g.col_step, g.outputs = 1, 1, s.channels
+    g.row_step, g.col_step, g.outputs, g.floor = 1, 1, s.channels, -INFINITY
     job.source_group = s.outputs * s.out_height * s.out_width
     job.source_picture = s.groups * job.source_group
     job.weight_output = kernel
@@ -229,6 +230,7 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
             for i in range(g.taps_h):
                 for j in range(g.taps_w):
                     tap[i * g.taps_w + j] = row_tap[i] * s.kernel_w + col_tap[j]
+            g.block = 0
             g.rows = divide_up(s.height - h, s.stride_h)
             g.cols = divide_up(s.width - w, s.stride_w)
             done = walk_batch(&g, &job, row0, col0, tap, dy, weight, <const floating*> NULL,

@@ -27,6 +27,7 @@
 
 from cython cimport floating
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -172,10 +173,12 @@ cdef void walk_strip(const Sizes* s, const Walk* g, Py_ssize_t k0, Py_ssize_t n0
     """What the k of one block add to COLS columns of some rows of `out`, from column n0 on."""
     cdef Py_ssize_t wide = clip(COLS, 0, s.n - n0), steps = clip(K_WALK, 0, s.k - k0)
     if g.outputs <= 2 * g.tile and wide == COLS and not s.transpose_b:      # not worth a panel
-        strip(g, b + k0 * s.n + n0, off, packed, steps, start, out + n0, s.n, 0, 1, wide)
+        strip(g, b + k0 * s.n + n0, off, packed, steps, start, -INFINITY,
+              out + n0, s.n, 0, 1, wide)
     else:
         pack_panel(s, b, k0, steps, n0, wide, panel)
-        strip(g, <const floating*> panel, ramp, packed, steps, start, out + n0, s.n, 0, 1, wide)
+        strip(g, <const floating*> panel, ramp, packed, steps, start, -INFINITY,
+              out + n0, s.n, 0, 1, wide)
 
 
 cdef void walk_item(const Sizes* s, Py_ssize_t tile, Py_ssize_t m0, Py_ssize_t rows,
