@@ -14,6 +14,7 @@ from ..data.base import Dataset
 from ..errors import CheckpointError, ShapeError, UsageError
 from ..history import History
 from ..layers import Layer
+from ..layers.using import evaluator
 from ..losses import SoftmaxCrossEntropy
 from ..metrics import accuracy, confusion_matrix
 from ..optim import SGD, Adam, AdamW, Optimizer
@@ -293,7 +294,8 @@ def scores_of(net: Layer, data: Dataset, batch_size: int = 256) -> tuple[Any, An
     import numpy as np
 
     outputs, labels = [], []
+    forward = evaluator(net)
     for x, y in DataLoader(data, batch_size):
-        outputs.append(net.predict(x, batch_size).data.reshape(len(y), -1))
+        outputs.append(forward(x).reshape(len(y), -1))
         labels.append(y)
     return np.concatenate(outputs), np.concatenate(labels)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
-FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm")
+FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "plan")
 LEVELS = ("base", "v2", "v3", "v4")  # ascending
 BACKENDS = ("cython", "reference")
 MAX_THREADS = 1024

@@ -7,11 +7,14 @@ pixel of the input, (i, j) pixel of the output, (u, v) place in the window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ._program import Place, Program, Step
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -381,3 +384,73 @@ def softmax_cross_entropy(
     with np.errstate(invalid="ignore"):
         terms = np.where(target == 0, 0.0, target * (np.log(total) - shifted))
     return float(np.where(np.isnan(total[:, 0]), np.nan, terms.sum(axis=1)).mean())
+
+
+# --- a whole net ------------------------------------------------------------------------------
+
+
+def plan_prepare(program: Program, winograd: bool) -> Program:
+    """What `plan_run` runs: here the program itself; the compiled twin packs its weights."""
+    return program
+
+
+def plan_algorithms(plan: Program) -> list[str]:
+    """How each step is done: "direct" or "winograd"; "" where there is no choice."""
+    return ["direct" if step.kind == "conv" else "" for step in plan.steps]
+
+
+def plan_run(plan: Program, x: Array, y: Array, num_threads: int) -> None:
+    """Write y (B × outputs), what the steps of the plan make of x (B × C·H·W)."""
+    B = len(x)
+    arenas = {"input": x, "output": y}
+    for arena, numbers in (("chunk", plan.chunk), ("batch", plan.batch)):
+        arenas[arena] = np.full(B * numbers, np.nan, np.float32)
+
+    def at(place: Place, shape: tuple[int, int, int]) -> Array:
+        """The numbers of a place, a row for each picture."""
+        rows = arenas[place.arena]
+        if rows.ndim == 1:
+            rows = rows[place.offset * B : (place.offset + place.size) * B].reshape(B, place.size)
+        return rows[:, place.inner : place.inner + math.prod(shape)]
+
+    for step in plan.steps:
+        sources = [step.source] if step.other is None else [step.source, step.other]
+        given = [at(place, step.in_shape).reshape(B, *step.in_shape) for place in sources]
+        at(step.target, step.out_shape)[...] = _step(step, *given).reshape(B, -1)
+
+
+def _step(step: Step, x: Array, other: Array | None = None) -> Array:
+    """What one step makes of x, B×C×H×W."""
+    B, windows = len(x), (step.kernel, step.stride, step.padding)
+    y = np.empty((B, *step.out_shape), np.float32)
+    if step.kind == "conv":
+        y = np.empty((B, *step.convolved), np.float32)
+        window = *windows[1:], step.dilation, step.groups
+        conv2d_forward(x, step.weight, step.bias, y, *window, False, 1)
+    elif step.kind == "linear":
+        y[...] = (x.reshape(B, -1) @ step.weight.T + step.bias).reshape(y.shape)
+    elif step.kind == "maxpool":
+        maxpool2d_forward(x, y, None, *windows, step.dilation, 1)
+    elif step.kind == "avgpool":
+        avgpool2d_forward(x, y, *windows, step.count_include_pad, 1)
+    elif step.kind == "scale":
+        batchnorm2d_normalize(x, step.weight, step.bias, y, 1)
+    elif step.kind == "function":
+        slope = (step.slope,) if step.function == "leaky_relu" else ()
+        FUNCTIONS[step.function](x.reshape(-1), y.reshape(-1), *slope, 1)
+    else:
+        y[...] = x if other is None else x + other
+    if step.pooled:
+        convolved, y = y, np.empty((B, *step.out_shape), np.float32)
+        maxpool2d_forward(convolved, y, None, (2, 2), (2, 2), (0, 0), (1, 1), 1)
+    if step.relu:
+        relu_forward(y, y, 1)
+    return y
+
+
+FUNCTIONS: dict[str, Any] = {
+    "relu": relu_forward,
+    "leaky_relu": leaky_relu_forward,
+    "sigmoid": sigmoid_forward,
+    "tanh": tanh_forward,
+}

@@ -28,6 +28,7 @@ from ..tensor import FloatArray, Parameter, Tensor, is_recording
 from .module import Module
 
 if TYPE_CHECKING:
+    from .plan import Plan
     from .summary import Summary
 
 Shape = tuple[int, int, int, int]
@@ -319,6 +320,26 @@ class Layer(Module):
         from .using import predict
 
         return predict(self, x, batch_size)
+
+    def compile(self, input_shape: tuple[int, ...]) -> Plan:
+        """The net in evaluation mode as one compiled plan, several times as fast on few pictures.
+
+        Batch normalisation is folded into convolutions, ReLU and pooling are done along with them,
+        weights are packed and buffers planned; ``repr`` of the plan shows it. Later changes of the
+        net do not reach the plan.
+
+        Args:
+            input_shape: (C, H, W) of one picture.
+
+        Returns:
+            A `Plan`: ``plan(x)`` is ``predict(x)`` to float32 rounding.
+
+        Raises:
+            ShapeError: the net cannot take such pictures. TypeError: the net is float64.
+        """
+        from .plan import Plan
+
+        return Plan(self, input_shape)
 
     def summary(self, input_shape: tuple[int, ...]) -> Summary:
         """A table of layers, output shapes, parameters, multiply-adds and memory; print it.

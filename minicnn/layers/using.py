@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,11 @@ from ..tensor import CHANNELS, FloatArray, Tensor, as_float_array, no_grad
 
 if TYPE_CHECKING:
     from .base import Layer
+    from .plan import Plan
+
+WORTH_COMPILING = 16
+"""Pictures in a batch from which on a net is compiled first: that takes as long as the layers take
+for one to five pictures."""
 
 
 def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -> FloatArray:
@@ -43,20 +50,49 @@ def as_pictures(x: npt.ArrayLike | Tensor, dtype: npt.DTypeLike | None = None) -
     return as_float_array(array, "x", dtype)
 
 
-def predict(net: Layer, x: npt.ArrayLike | Tensor, batch_size: int = 256) -> Tensor:
-    """`Layer.predict`, which see."""
-    step = positive_int(batch_size, "batch_size")
-    pictures = as_pictures(x, net.dtype)
+@contextmanager
+def in_evaluation(net: Layer) -> Iterator[None]:
+    """Evaluation mode without recording in this block; the modes are restored after it."""
     layers = list(net.named_layers().values())
     modes = [layer.training for layer in layers]
     net.eval()
     try:
         with no_grad():
-            outputs = [
-                net.forward(pictures[start : start + step]).data
-                for start in range(0, max(len(pictures), 1), step)
-            ]
+            yield
     finally:
         for layer, mode in zip(layers, modes, strict=True):
             layer.training = mode
+
+
+def predict(net: Layer, x: npt.ArrayLike | Tensor, batch_size: int = 256) -> Tensor:
+    """`Layer.predict`, which see."""
+    step = positive_int(batch_size, "batch_size")
+    pictures = as_pictures(x, net.dtype)
+    forward = evaluator(net)
+    outputs = [
+        forward(pictures[start : start + step]) for start in range(0, max(len(pictures), 1), step)
+    ]
     return Tensor(np.concatenate(outputs) if len(outputs) > 1 else outputs[0])
+
+
+def evaluator(net: Layer) -> Callable[[npt.ArrayLike | Tensor], FloatArray]:
+    """A function from B×C×H×W to what the net makes of it in evaluation mode, without recording.
+
+    It compiles the net (see `Layer.compile`) when pictures come in numbers that repay it, so the
+    net must not change while the function is in use. A float64 net goes layer by layer.
+    """
+    plans: dict[tuple[int, ...], Plan] = {}
+    single = net.dtype is None or net.dtype == np.float32
+
+    def forward(x: npt.ArrayLike | Tensor) -> FloatArray:
+        pictures = (x if isinstance(x, Tensor) else net._as_input(x)).data
+        shape = pictures.shape[1:]
+        many = len(pictures) >= WORTH_COMPILING or shape in plans
+        if many and single and pictures.dtype == np.float32:
+            if shape not in plans:
+                plans[shape] = net.compile(shape)
+            return plans[shape](pictures).data
+        with in_evaluation(net):
+            return net.forward(x).data
+
+    return forward

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..layers.base import Layer
+from ..layers.using import evaluator
 from ..losses import Loss
 from ..tensor import Tensor, no_grad
 
@@ -90,7 +91,7 @@ def evaluate(
     """Loss and accuracy of ``net``, in evaluation mode and without recording.
 
     Args:
-        net: The net; its mode is restored afterwards.
+        net: The net; its mode stays as it is.
         loss: The loss.
         batches: Pictures and targets.
         is_cancelled: Asked after each batch; True ends it early.
@@ -98,18 +99,11 @@ def evaluate(
     Returns:
         The sums and means over all pictures.
     """
-    layers = list(net.named_layers().values())
-    modes = [layer.training for layer in layers]
-    scores = Scores()
-    net.eval()
-    try:
-        with no_grad(), opened(batches) as iterator:
-            for x, targets in iterator:
-                outputs = net.forward(x)
-                scores.add(loss(outputs, targets), outputs, targets)
-                if is_cancelled():
-                    break
-    finally:
-        for layer, mode in zip(layers, modes, strict=True):
-            layer.training = mode
+    scores, forward = Scores(), evaluator(net)
+    with no_grad(), opened(batches) as iterator:
+        for x, targets in iterator:
+            outputs = Tensor(forward(x))
+            scores.add(loss(outputs, targets), outputs, targets)
+            if is_cancelled():
+                break
     return scores

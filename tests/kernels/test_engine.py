@@ -69,8 +69,9 @@ class TestParity:
 
     def test_num_threads_is_the_last_argument(self) -> None:
         for name, parameters in REFERENCE.items():
-            # One passes over a batch of scores, the other computes nothing: no threads.
-            if name not in ("softmax_cross_entropy", "conv2d_suits_winograd"):
+            # One passes over a batch of scores, the others compute nothing: no threads.
+            alone = "softmax_cross_entropy", "conv2d_suits_winograd"
+            if name not in (*alone, "plan_prepare", "plan_algorithms"):
                 assert parameters[-1] == "num_threads", name
 
 
