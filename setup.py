@@ -25,7 +25,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError
 
-FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "plan")
+FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "plan", "plain")
 KERNELS = "minicnn.kernels"
 SHARED = f"{KERNELS}._views"  # what all modules share: Cython's memoryview classes, once
 DEBUG = os.environ.get("MINICNN_DEBUG", "0") not in ("", "0")

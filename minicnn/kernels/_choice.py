@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
-FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "plan")
+ENGINE = ("conv", "pool", "norm", "elementwise", "gemm", "plan")  # the families that make an engine
+FAMILIES = (*ENGINE, "plain")  # and the lesson, which is built with them and used by none
 LEVELS = ("base", "v2", "v3", "v4")  # ascending
 BACKENDS = ("cython", "reference")
 MAX_THREADS = 1024
@@ -125,9 +126,9 @@ def _import_built(module: str) -> ModuleType:
 
 
 def _merge(level: str) -> ModuleType:
-    """One namespace with the functions of all families of a level."""
+    """One namespace with the functions of all families of an engine, at one level."""
     engine = ModuleType(f"{__package__}._{level}", f"The compiled kernels of level {level}.")
-    for family in FAMILIES:
+    for family in ENGINE:
         module = _import_built(f"_{level}.{family}")
         for name, value in vars(module).items():
             if callable(value) and not name.startswith("_"):
