@@ -1,4 +1,4 @@
-"""Convolution and max pooling by textbook loops, and the peak of multiply-adds."""
+"""Convolution and max pooling by textbook loops, and what a processor can do at best."""
 
 from typing import TypeVar
 
@@ -22,3 +22,6 @@ def maxpool2d_plain(
     stride: int,
 ) -> None: ...
 def fma_peak(repetitions: int) -> int: ...
+def copy_peak(
+    a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], repetitions: int
+) -> int: ...

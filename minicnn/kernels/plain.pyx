@@ -24,10 +24,12 @@
 #                 of a row side by side, and has no branch.
 #
 # Nothing in minicnn calls these two: they are the fourth rung of `python -m benchmarks.ladder`.
-# `fma_peak`, at the end, is the top of that ladder: what the arithmetic could do at best.
+# `fma_peak` and `copy_peak`, at the end, measure how high that ladder can reach: what a processor
+# can calculate and what it can move at best.
 
 from cython cimport floating
 from libc.stdint cimport int32_t
+from libc.string cimport memcpy
 
 from minicnn.kernels._tile cimport COLS, ROWS
 
@@ -118,3 +120,24 @@ def fma_peak(Py_ssize_t repetitions):
     if not 0 < total < (ROWS * COLS) * (ROWS * COLS):
         raise ArithmeticError("fma_peak: the numbers do not converge")
     return repetitions * ROWS * COLS
+
+
+def copy_peak(unsigned char[::1] a not None, unsigned char[::1] b not None,
+              Py_ssize_t repetitions):
+    """Copy a to b and b to a, as often as told; how many bytes were read and written.
+
+    Whoever times it learns how fast so many bytes can be moved. Back and forth, for of copies in
+    one direction the compiler might leave out all but the last. It does not hold the GIL either.
+
+    a, b IN OUT of the same size
+    """
+    cdef Py_ssize_t size = a.shape[0], _repetition
+    if b.shape[0] != size:
+        raise ValueError(f"copy_peak: a has {size} bytes and b has {b.shape[0]}")
+    if size == 0:
+        return 0
+    with nogil:
+        for _repetition in range(repetitions):
+            memcpy(&b[0], &a[0], size)
+            memcpy(&a[0], &b[0], size)
+    return 4 * size * repetitions

@@ -1,4 +1,4 @@
-"""The textbook loops against the NumPy reference, and the count of the peak's multiply-adds."""
+"""The textbook loops against the NumPy reference, and what the two peaks count."""
 
 from __future__ import annotations
 
@@ -152,6 +152,19 @@ def test_the_peak_counts_its_multiply_adds(engine: ModuleType) -> None:
     assert tile in (4 * 8, 4 * 24, 8 * 32)  # ROWS x COLS of _tile.pxd
     assert engine.fma_peak(0) == 0
     assert engine.fma_peak(1000) == 1000 * tile
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_copies_are_made_and_counted(engine: ModuleType) -> None:
+    a = np.arange(100, dtype=np.uint8)
+    b = np.zeros_like(a)
+    assert engine.copy_peak(a, b, 0) == 0
+    assert not b.any()
+    assert engine.copy_peak(a, b, 3) == 3 * 4 * 100  # there and back, read and written
+    assert (a == np.arange(100)).all() and (b == a).all()
+    assert engine.copy_peak(a[:0], b[:0], 3) == 0
+    with pytest.raises(ValueError, match="a has 100 bytes and b has 99"):
+        engine.copy_peak(a, b[1:], 1)
 
 
 @pytest.mark.parametrize("level", LEVELS)
