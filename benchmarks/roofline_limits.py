@@ -88,7 +88,7 @@ def apart(size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
 
     A processor looks at the place within a page first. Where source and target of a copy differ by
     a few bytes there, it takes each load for one of what has just been stored, and waits: such a
-    copy can take ten times as long, and says nothing about the memory.
+    copy takes far longer, and says nothing about the memory.
     """
     distance = math.ceil(size / PAGE) * PAGE + PAGE // 2
     memory = np.ones(distance + size, np.uint8)
