@@ -32,7 +32,7 @@ from cython cimport floating
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from minicnn.kernels._tile cimport COLS, tile_rows
+from minicnn.kernels._tile cimport COLS, LANES, tile_rows
 
 
 cdef extern from "Python.h":
@@ -115,7 +115,8 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
                            Py_ssize_t batch, Py_ssize_t items, Py_ssize_t join) noexcept nogil:
     """Choose block (where it is 0), band and pictures, and fill the tables. False: no memory.
 
-    `items` passes or more are asked for, to feed the threads, and passes of `join` positions
+    `items` passes or more are asked for, to feed the threads (0: whole pictures, however large),
+    and passes of `join` positions
     or more where several pictures are needed for that.
     """
     cdef Py_ssize_t taps = g.taps_h * g.taps_w
@@ -128,18 +129,23 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
         low = row0[i] if row0[i] < low else low
         high = row0[i] if row0[i] > high else high
     span = (high - low) // g.row_step + 1
-    g.direct = (g.taps_w == 1 and col0[0] == 0 and g.col_step == 1 and g.cols == g.width
-                and g.row_step == 1 and low >= 0 and high + g.rows <= g.height)
 
     row_numbers = g.block * g.taps_w * g.cols * clip(g.taps_h, 1, g.row_step)
     passes = divide_up(g.rows, clip(PLANE_BUDGET // (row_numbers + 1), 1, g.rows))
     passes = clip(divide_up(items, batch), passes, divide_up(g.rows * g.cols, 4 * COLS))
     g.band = divide_up(g.rows, clip(passes, 1, g.rows))
+    if items == 0:
+        g.band = g.rows
     g.pictures = 1
     if g.band == g.rows:
         size = row_numbers * (g.band + span)
         g.pictures = clip(divide_up(join, g.rows * g.cols), 1, PLANE_BUDGET // (size + 1))
         g.pictures = clip(g.pictures, 1, batch // (items if items > 0 else 1))
+
+    g.direct = (g.taps_w == 1 and col0[0] == 0 and g.col_step == 1 and g.cols == g.width
+                and g.row_step == 1 and low >= 0 and high + g.rows <= g.height)
+    if join > 1 and (g.band < g.rows or g.rows * g.cols % LANES):
+        g.direct = False                   # rows of a sum are read to the end of their last vector
 
     size = clip(g.taps_h, 1, g.row_step) * (g.band + span)
     g.table = <Py_ssize_t*> malloc(

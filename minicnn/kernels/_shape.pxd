@@ -5,7 +5,7 @@
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
-from minicnn.kernels._lower cimport Walk, plan_walk, remainder
+from minicnn.kernels._lower cimport Walk, plan_walk
 
 
 cdef struct Shape:
@@ -45,17 +45,3 @@ cdef inline bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssiz
     cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
     free(row0)
     return done
-
-
-cdef inline Py_ssize_t phase_taps(Py_ssize_t phase, Py_ssize_t kernel, Py_ssize_t stride,
-                                  Py_ssize_t padding, Py_ssize_t dilation, Py_ssize_t* index,
-                                  Py_ssize_t* first) noexcept nogil:
-    """The taps i that reach the input rows h = phase + q * stride: those for which
-    h + padding - i * dilation is a multiple of the stride; oh = q + first."""
-    cdef Py_ssize_t i, n = 0
-    for i in range(kernel):
-        if remainder(phase + padding - i * dilation, stride) == 0:
-            index[n] = i
-            first[n] = (phase + padding - i * dilation) // stride
-            n += 1
-    return n

@@ -211,7 +211,7 @@ cdef inline void tiles_pass(const Tiles* g, const float* source, Py_ssize_t sour
 cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source_picture,
                                 const float* weight, Py_ssize_t output_stride,
                                 Py_ssize_t channel_stride, bint turned, const float* bias,
-                                float* y, Py_ssize_t y_picture, Py_ssize_t batch,
+                                float floor, float* y, Py_ssize_t y_picture, Py_ssize_t batch,
                                 int threads) noexcept nogil:
     """Transform the weights and share the passes out among the threads. False: no memory."""
     cdef Py_ssize_t size = PLACES * g.channels * round_up(g.outputs, ROWS)
@@ -242,13 +242,13 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
         i = item // bands * g.pictures
         tiles_pass(g, source + i * source_picture, source_picture,
                    clip(g.pictures, 0, batch - i), item % bands * g.band, packed, ramp, bias, zero,
-                   <float> -INFINITY, y + i * y_picture, y_picture, scratch + threadid() * each)
+                   floor, y + i * y_picture, y_picture, scratch + threadid() * each)
     free(memory)
     return True
 
 
 cdef inline bint tiles_forward(const Shape* s, const float* x, const float* weight,
-                               const float* bias, float* y) noexcept nogil:
+                               const float* bias, float floor, float* y) noexcept nogil:
     cdef Py_ssize_t group, plane = s.height * s.width, out_plane = s.out_height * s.out_width
     cdef bint done = True
     cdef Tiles g
@@ -260,7 +260,7 @@ cdef inline bint tiles_forward(const Shape* s, const float* x, const float* weig
             done = convolve_tiles(
                 &g, x + group * s.channels * plane, s.groups * s.channels * plane,
                 weight + group * s.outputs * s.channels * 9, s.channels * 9, 9, False,
-                bias + group * s.outputs if bias != NULL else NULL,
+                bias + group * s.outputs if bias != NULL else NULL, floor,
                 y + group * s.outputs * out_plane, s.groups * s.outputs * out_plane, s.batch,
                 s.threads)
     return done
@@ -280,8 +280,8 @@ cdef inline bint tiles_backward_input(const Shape* s, const float* dy, const flo
             done = convolve_tiles(
                 &g, dy + group * s.outputs * out_plane, s.groups * s.outputs * out_plane,
                 weight + group * s.outputs * s.channels * 9, 9, s.channels * 9, True, NULL,
-                dx + group * s.channels * plane, s.groups * s.channels * plane, s.batch,
-                s.threads)
+                <float> -INFINITY, dx + group * s.channels * plane,
+                s.groups * s.channels * plane, s.batch, s.threads)
     return done
 
 

@@ -15,6 +15,7 @@
 # chunk, group and block. Every chunk sums into a copy of dw of its own.
 
 from cython cimport floating
+from libc.string cimport memcpy, memset
 
 from minicnn.kernels._dots cimport dots, gather_rows
 from minicnn.kernels._lower cimport Walk, clip, divide_up, lower
@@ -23,56 +24,78 @@ from minicnn.kernels._tile cimport LANES, round_up
 
 
 cdef enum:
-    FEW = 64                # positions of a plane too few to be summed where they lie
+    FEW = 32                # positions of a plane too few to be summed where they lie
 
 
-cdef inline Py_ssize_t rest_most(const Walk* g) noexcept nogil:
-    """Most positions of one plane that go through a panel."""
-    return clip(g.band * g.cols, LANES, FEW)
+cdef inline Py_ssize_t padded_plane(const Walk* g) noexcept nogil:
+    """Numbers of one plane of dy in a band, filled up to whole vectors."""
+    return round_up(g.band * g.cols, LANES)
 
 
 cdef inline Py_ssize_t weight_scratch(const Walk* g, const Shape* s) noexcept nogil:
     """Numbers of scratch that one item needs: lowered planes and two panels."""
-    cdef Py_ssize_t panel = round_up(g.pictures * rest_most(g), LANES)
-    cdef Py_ssize_t planes = 0 if g.direct else g.pictures * g.plane
-    return round_up(planes + (g.block * g.taps_h * g.taps_w + s.outputs) * panel, 16)
+    cdef Py_ssize_t panel = g.pictures * padded_plane(g), taps = 0
+    cdef Py_ssize_t planes = 0 if g.direct else g.pictures * g.plane + LANES
+    if g.band * g.cols < FEW:
+        taps = g.block * g.taps_h * g.taps_w
+    return round_up(planes, 16) + (taps + s.outputs) * panel + 16
+
+
+cdef inline void pad_rows(const floating* dy, Py_ssize_t count, Py_ssize_t plane, Py_ssize_t size,
+                          floating* panel) noexcept nogil:
+    """panel[r, n] = dy[r, n] for n < size, in rows filled up with zeros to LANES."""
+    cdef Py_ssize_t padded = round_up(size, LANES), r, n
+    for r in range(count):
+        memcpy(panel + r * padded, dy + r * plane, size * sizeof(floating))
+        for n in range(size, padded):
+            panel[r * padded + n] = 0
 
 
 cdef inline void weight_item(const Walk* g, const Shape* s, const floating* x, const floating* dy,
                              const Py_ssize_t* off, const Py_ssize_t* index, Py_ssize_t pictures,
                              Py_ssize_t channels, floating* dw, floating* scratch) noexcept nogil:
     """Add to dw[r, k] for all output channels r of a group and the taps of `channels` input
-    channels, over pictures of which each plane of dy is a row of a and each tap a row of b."""
+    channels, over pictures of which each plane of dy is a row of a and each tap a row of b.
+
+    A plane of dy that is no whole number of vectors is copied and filled up with zeros: what the
+    taps hold there, numbers of the rows below, then does not count.
+    """
     cdef Py_ssize_t plane = s.out_height * s.out_width
     cdef Py_ssize_t x_picture = s.groups * s.channels * s.height * s.width
     cdef Py_ssize_t dy_picture = s.groups * s.outputs * plane
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, taps = channels * kernel
     cdef Py_ssize_t step = x_picture if g.direct else g.plane
-    cdef Py_ssize_t band, first, p, size, rest, padded
+    cdef Py_ssize_t band, first, p, size, padded
     cdef const floating* planes
-    cdef floating* x_panel = scratch + (0 if g.direct else g.pictures * g.plane)
-    cdef floating* dy_panel = x_panel + taps * round_up(g.pictures * rest_most(g), LANES)
+    cdef floating* panel = scratch + (0 if g.direct else round_up(g.pictures * g.plane + LANES, 16))
+    cdef floating* x_panel = panel + s.outputs * g.pictures * padded_plane(g)
     for band in range(divide_up(s.out_height, g.band)):
         first = band * g.band
         size = clip(g.band, 0, s.out_height - first) * s.out_width
+        padded = round_up(size, LANES)
         planes = scratch
         if g.direct:
             planes = x + first * s.width
         else:
             for p in range(pictures):
                 lower(g, x + p * x_picture, channels, first, scratch + p * g.plane)
-        if size >= FEW:
+            memset(scratch + pictures * g.plane, 0, LANES * sizeof(floating))
+        if size < FEW:
+            padded = round_up(pictures * size, LANES)
+            gather_rows(planes, off, 0, step, taps, pictures, size, x_panel)
+            gather_rows(dy + first * s.out_width, NULL, plane, dy_picture, s.outputs, pictures,
+                        size, panel)
+            dots(<const floating*> panel, padded, 0, s.outputs, <const floating*> x_panel, NULL,
+                 padded, 0, taps, 1, padded // LANES, dw, s.channels * kernel, index, 0)
+        elif size == padded:
             dots(dy + first * s.out_width, plane, dy_picture, s.outputs, planes, off, 0, step,
                  taps, pictures, size // LANES, dw, s.channels * kernel, index, 0)
-        rest = size if size < FEW else size % LANES
-        if rest:
-            padded = round_up(pictures * rest, LANES)
-            size -= rest
-            gather_rows(planes + size, off, 0, step, taps, pictures, rest, x_panel)
-            gather_rows(dy + first * s.out_width + size, NULL, plane, dy_picture, s.outputs,
-                        pictures, rest, dy_panel)
-            dots(<const floating*> dy_panel, padded, 0, s.outputs, <const floating*> x_panel,
-                 NULL, padded, 0, taps, 1, padded // LANES, dw, s.channels * kernel, index, 0)
+        else:
+            for p in range(pictures):
+                pad_rows(dy + p * dy_picture + first * s.out_width, s.outputs, plane, size,
+                         panel + p * s.outputs * padded)
+            dots(<const floating*> panel, padded, s.outputs * padded, s.outputs, planes, off, 0,
+                 step, taps, pictures, padded // LANES, dw, s.channels * kernel, index, 0)
 
 
 cdef inline void order_taps(const Walk* g, Py_ssize_t* off, Py_ssize_t* index) noexcept nogil:

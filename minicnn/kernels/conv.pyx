@@ -15,11 +15,12 @@
 #     | .  .  .  . | k=0     x     . . . . . . . .  . . . . . . . .  . . . . . . . .   row k=0
 #     | .  .  .  . | k=1           . . . . . . . .  . . . . . . . .  . . . . . . . .   row k=1
 #
-# Forward: that. Input gradient: the same walk over dy, one small kernel for each of the s * s
-# phases of the stride. Weight gradient: scalar products of rows of dy with the same lowered
-# planes, four rows by three taps at a time. Work is divided into passes over pictures, groups
-# and bands of rows. Which thread makes a pass, and how passes are cut, never changes the order
-# in which a sum is taken, so the results are the same bits for any number of threads.
+# Forward: that. Input gradient: the same walk backwards, adding to the lowered planes what forward
+# read of them (_adjoint.pxd). Weight gradient: scalar products of rows of dy with the lowered
+# planes, four rows by three taps at a time (_weight.pxd). Work is divided into passes over
+# pictures, groups and bands of rows. Which thread makes a pass, and how passes are cut, never
+# changes the order in which a sum is taken, so the results are the same bits for any number of
+# threads.
 #
 # Many channels, 3 x 3 windows and stride 1 in single precision go another way where `winograd`
 # is true: a third of the multiplications, a rounding error up to three times as large (_tiles.pxd).
@@ -30,10 +31,13 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from minicnn.kernels._adjoint cimport (
+    adjoint_numbered, adjoint_packed, adjoint_scratch, pack_adjoint, plan_adjoint,
+)
 from minicnn.kernels._lower cimport (
     Walk, clip, divide_up, free_walk, pack_weights, pass_count, plan_walk,
 )
-from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, phase_taps, plan_forward
+from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, plan_forward
 from minicnn.kernels._threads cimport worth
 from minicnn.kernels._tile cimport COLS, round_up
 from minicnn.kernels._tiles cimport (
@@ -49,14 +53,6 @@ cdef enum:
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
     SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
-
-
-cdef struct Job:
-    # How the matrices of one walk lie in memory; strides in numbers.
-    Py_ssize_t source_picture, source_group
-    Py_ssize_t weight_group, weight_output, weight_channel
-    Py_ssize_t out_picture, out_group, out_plane, out_width
-    Py_ssize_t step_h, step_w                          # of the output grid within its plane
 
 
 cdef Shape shape_of(const Py_ssize_t* x, const Py_ssize_t* weight, const Py_ssize_t* y,
@@ -79,164 +75,102 @@ cdef inline void* aligned(void* block) noexcept nogil:
     return <void*> ((<size_t> block + 63) // 64 * 64)
 
 
-cdef void walk_item(const Walk* g, const Job* job, const floating* source,
-                    const floating* packed, const floating* start, floating* out,
-                    Py_ssize_t pictures, Py_ssize_t band_row, floating* scratch) noexcept nogil:
-    """One pass, straight into the output, or by way of scratch when its columns are not
-    neighbours there (the phases of a strided input gradient)."""
-    cdef Py_ssize_t size = g.band * g.cols, rows = clip(g.band, 0, g.rows - band_row)
-    cdef Py_ssize_t p, r, h, u
-    cdef floating* stage = scratch + walk_scratch(g)
-    cdef floating* to
-    if job.step_h == 1 and job.step_w == 1:
-        walk_pass(g, source, job.source_picture, pictures, band_row, packed, start,
-                  out + band_row * g.cols, job.out_plane, job.out_picture, scratch)
-        return
-    walk_pass(g, source, job.source_picture, pictures, band_row, packed, start,
-              stage, size, g.outputs * size, scratch)
-    for p in range(pictures):
-        for r in range(g.outputs):
-            for h in range(rows):
-                to = (out + p * job.out_picture + r * job.out_plane
-                      + (band_row + h) * job.step_h * job.out_width)
-                for u in range(g.cols):
-                    to[u * job.step_w] = stage[h * g.cols + u]
-            stage += size
-
-
-cdef bint walk_batch(Walk* g, const Job* job, const Py_ssize_t* row0, const Py_ssize_t* col0,
-                     const Py_ssize_t* tap, const floating* source, const floating* weight,
-                     const floating* bias, floating* out, Py_ssize_t batch, Py_ssize_t groups,
-                     int threads) noexcept nogil:
-    """Plan, pack the weights and share the passes out among the threads. False: no memory."""
-    cdef Py_ssize_t wide = g.rows * g.cols % COLS
-    cdef Py_ssize_t item, items, bands, group, i, outputs, packed_size, each
-    cdef void* memory
+cdef bint forward(const Shape* s, const floating* x, const floating* weight,
+                  const floating* bias, double floor, floating* y) noexcept nogil:
+    """y = max(floor, x (*) weight + bias). Plan, pack the weights, share out the passes among the
+    threads. False: no memory."""
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, wide = s.out_height * s.out_width % COLS
+    cdef Py_ssize_t item, items, group, i, outputs, size, each
+    cdef Py_ssize_t* row0 = forward_taps(s)
+    cdef Py_ssize_t* tap = row0 + s.kernel_h + s.kernel_w
+    cdef void* memory = NULL
     cdef floating* start
     cdef floating* packed
     cdef floating* scratch
-    items = divide_up(2 * threads, groups) if threads > 1 else 1
-    if not plan_walk(g, row0, col0, batch, items, 1):
+    cdef Walk g
+    forward_walk(&g, s)
+    g.floor = floor
+    items = divide_up(2 * s.threads, s.groups) if s.threads > 1 else 1
+    if row0 == NULL or not plan_walk(&g, row0, row0 + s.kernel_h, s.batch, items, 1):
+        free(row0)
         return False
     if wide and g.band == g.rows:          # as many pictures as have room for their edges
-        g.pictures = clip(COLS // wide, 1, clip(batch // items, 1, batch))
-    outputs = round_up(g.outputs, g.tile)
-    packed_size = outputs * g.channels * g.taps_h * g.taps_w
-    each = walk_scratch(g)
-    if job.step_h != 1 or job.step_w != 1:
-        each += round_up(g.pictures * g.outputs * g.band * g.cols, 16)
-    memory = malloc((groups * (outputs + packed_size) + threads * each + 32) * sizeof(floating)
-                    + 64)
+        g.pictures = clip(COLS // wide, 1, clip(s.batch // items, 1, s.batch))
+    outputs, each = round_up(s.outputs, g.tile), walk_scratch(&g)
+    size = outputs * s.channels * kernel
+    memory = malloc((s.groups * (outputs + size) + s.threads * each + 32) * sizeof(floating) + 64)
     if memory == NULL:
-        free_walk(g)
+        free(row0)
+        free_walk(&g)
         return False
     scratch = <floating*> aligned(memory)
-    packed = scratch + threads * each
-    start = packed + groups * packed_size
-    memset(start, 0, groups * outputs * sizeof(floating))
-    for group in range(groups):
-        pack_weights(g, weight + group * job.weight_group, job.weight_output,
-                     job.weight_channel, tap, packed + group * packed_size)
+    packed = scratch + s.threads * each
+    start = packed + s.groups * size
+    memset(start, 0, s.groups * outputs * sizeof(floating))
+    for group in range(s.groups):
+        pack_weights(&g, weight + group * s.outputs * s.channels * kernel, s.channels * kernel,
+                     kernel, tap, packed + group * size)
         if bias != NULL:
-            for i in range(g.outputs):
-                start[group * outputs + i] = bias[group * g.outputs + i]
-
-    bands = divide_up(g.rows, g.band)
-    items = divide_up(batch, g.pictures) * groups * bands
-    for item in prange(items, num_threads=threads, schedule="dynamic"):
-        walk_numbered(g, job, item, bands, groups, batch, source, packed, packed_size,
-                      start, outputs, out, scratch + threadid() * each)
+            for i in range(s.outputs):
+                start[group * outputs + i] = bias[group * s.outputs + i]
+    items = divide_up(s.batch, g.pictures) * s.groups * divide_up(g.rows, g.band)
+    for item in prange(items, num_threads=s.threads, schedule="dynamic"):
+        forward_numbered(&g, s, item, x, <const floating*> packed, <const floating*> start, y,
+                         scratch + threadid() * each)
     free(memory)
-    free_walk(g)
+    free(row0)
+    free_walk(&g)
     return True
 
 
-cdef void walk_numbered(const Walk* g, const Job* job, Py_ssize_t item, Py_ssize_t bands,
-                        Py_ssize_t groups, Py_ssize_t batch, const floating* source,
-                        const floating* packed, Py_ssize_t packed_size, const floating* start,
-                        Py_ssize_t outputs, floating* out, floating* scratch) noexcept nogil:
+cdef void forward_numbered(const Walk* g, const Shape* s, Py_ssize_t item, const floating* x,
+                           const floating* packed, const floating* start, floating* y,
+                           floating* scratch) noexcept nogil:
     """Pass number `item`: bands change fastest, then groups, then pictures."""
-    cdef Py_ssize_t band = item % bands, group = item // bands % groups
-    cdef Py_ssize_t b = item // bands // groups * g.pictures
-    walk_item(g, job, source + b * job.source_picture + group * job.source_group,
-              packed + group * packed_size, start + group * outputs,
-              out + b * job.out_picture + group * job.out_group,
-              clip(g.pictures, 0, batch - b), band * g.band, scratch)
-
-
-cdef bint forward(const Shape* s, const floating* x, const floating* weight,
-                  const floating* bias, floating* y) noexcept nogil:
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, plane = s.out_height * s.out_width
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef Walk g
-    cdef Job job
-    cdef bint done
-    if row0 == NULL:
-        return False
-    forward_walk(&g, s)
-    job.source_group = s.channels * s.height * s.width
-    job.source_picture = s.groups * job.source_group
-    job.weight_channel = kernel
-    job.weight_output = s.channels * kernel
-    job.weight_group = s.outputs * job.weight_output
-    job.out_plane, job.out_width = plane, s.out_width
-    job.out_group = s.outputs * plane
-    job.out_picture = s.groups * job.out_group
-    job.step_h = job.step_w = 1
-    done = walk_batch(&g, &job, row0, row0 + s.kernel_h, row0 + s.kernel_h + s.kernel_w, x,
-                      weight, bias, y, s.batch, s.groups, s.threads)
-    free(row0)
-    return done
+    cdef Py_ssize_t bands = divide_up(g.rows, g.band), plane = s.out_height * s.out_width
+    cdef Py_ssize_t band_row = item % bands * g.band, group = item // bands % s.groups
+    cdef Py_ssize_t b = item // bands // s.groups * g.pictures
+    cdef Py_ssize_t x_group = s.channels * s.height * s.width
+    cdef Py_ssize_t outputs = round_up(s.outputs, g.tile)
+    walk_pass(g, x + (b * s.groups + group) * x_group, s.groups * x_group,
+              clip(g.pictures, 0, s.batch - b), band_row,
+              packed + group * outputs * s.channels * s.kernel_h * s.kernel_w,
+              start + group * outputs,
+              y + (b * s.groups + group) * s.outputs * plane + band_row * g.cols, plane,
+              s.groups * s.outputs * plane, scratch)
 
 
 cdef bint backward_input(const Shape* s, const floating* dy, const floating* weight,
                          floating* dx) noexcept nogil:
     """dx[b, c, h, w] = sum_rij w[r, c, i, j] dy[b, r, oh, ow], oh s + i d - p = h, ow alike."""
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, plane = s.height * s.width
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(
-        (2 * s.kernel_h + 2 * s.kernel_w + kernel) * sizeof(Py_ssize_t))
-    cdef Py_ssize_t* col0 = row0 + s.kernel_h
-    cdef Py_ssize_t* row_tap = col0 + s.kernel_w
-    cdef Py_ssize_t* col_tap = row_tap + s.kernel_h
-    cdef Py_ssize_t* tap = col_tap + s.kernel_w
-    cdef Py_ssize_t h, w, i, j
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, size, each, items, item, i
     cdef Walk g
-    cdef Job job
-    cdef bint done = row0 != NULL
-    g.channels, g.height, g.width = s.outputs, s.out_height, s.out_width
-    g.row_step, g.col_step, g.outputs, g.floor = 1, 1, s.channels, -INFINITY
-    job.source_group = s.outputs * s.out_height * s.out_width
-    job.source_picture = s.groups * job.source_group
-    job.weight_output = kernel
-    job.weight_channel = s.channels * kernel
-    job.weight_group = s.outputs * job.weight_channel
-    job.out_plane, job.out_width = plane, s.width
-    job.out_group = s.channels * plane
-    job.out_picture = s.groups * job.out_group
-    job.step_h, job.step_w = s.stride_h, s.stride_w
-    if (s.kernel_h < s.stride_h or s.kernel_w < s.stride_w
-            or s.dilation_h > 1 or s.dilation_w > 1):      # some phase may have no tap
-        memset(dx, 0, s.batch * job.out_picture * sizeof(floating))
-    for h in range(clip(s.stride_h, 0, s.height)):
-        for w in range(clip(s.stride_w, 0, s.width)):
-            if not done:
-                break
-            g.taps_h = phase_taps(h, s.kernel_h, s.stride_h, s.padding_h, s.dilation_h,
-                                  row_tap, row0)
-            g.taps_w = phase_taps(w, s.kernel_w, s.stride_w, s.padding_w, s.dilation_w,
-                                  col_tap, col0)
-            if g.taps_h == 0 or g.taps_w == 0:             # no tap reaches this phase: dx = 0
-                continue
-            for i in range(g.taps_h):
-                for j in range(g.taps_w):
-                    tap[i * g.taps_w + j] = row_tap[i] * s.kernel_w + col_tap[j]
-            g.block = 0
-            g.rows = divide_up(s.height - h, s.stride_h)
-            g.cols = divide_up(s.width - w, s.stride_w)
-            done = walk_batch(&g, &job, row0, col0, tap, dy, weight, <const floating*> NULL,
-                              dx + h * s.width + w, s.batch, s.groups, s.threads)
-    free(row0)
-    return done
+    cdef void* memory
+    cdef floating* scratch
+    cdef floating* packed
+    cdef Py_ssize_t* off
+    if not plan_adjoint(&g, s):
+        return False
+    size, each = adjoint_packed(&g, s), adjoint_scratch(&g, s)
+    memory = malloc((s.threads * each + s.groups * size) * sizeof(floating)
+                    + 2 * s.outputs * sizeof(Py_ssize_t) + 64)
+    if memory == NULL:
+        free_walk(&g)
+        return False
+    scratch = <floating*> aligned(memory)
+    packed = scratch + s.threads * each
+    off = <Py_ssize_t*> (packed + s.groups * size)
+    for i in range(s.outputs):                 # of a strip of dy, and of a panel of edges
+        off[i], off[s.outputs + i] = i * s.out_height * s.out_width, i * COLS
+    for i in range(s.groups):
+        pack_adjoint(&g, s, weight + i * s.outputs * s.channels * kernel, packed + i * size)
+    items = divide_up(s.batch, g.pictures) * s.groups * divide_up(s.channels, g.block)
+    for item in prange(items, num_threads=s.threads, schedule="dynamic"):
+        adjoint_numbered(&g, s, item, dy, off, <const floating*> packed, dx,
+                         scratch + threadid() * each)
+    free(memory)
+    free_walk(&g)
+    return True
 
 
 cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
@@ -323,8 +257,9 @@ def conv2d_suits_winograd(tuple x_shape, tuple weight_shape, tuple y_shape, tupl
 def conv2d_forward(const floating[:, :, :, ::1] x not None,
                    const floating[:, :, :, ::1] weight not None, const floating[::1] bias,
                    floating[:, :, :, ::1] y not None, tuple stride, tuple padding,
-                   tuple dilation, Py_ssize_t groups, bint winograd, int num_threads):
-    """Write y = x (*) weight + bias.
+                   tuple dilation, Py_ssize_t groups, bint winograd, bint relu,
+                   int num_threads):
+    """Write y = x (*) weight + bias, or where relu is true what of that is not negative, and 0.
 
     x      IN  (B, C, H, W)
     weight IN  (OC, C / groups, KH, KW)
@@ -334,6 +269,7 @@ def conv2d_forward(const floating[:, :, :, ::1] x not None,
     cdef Shape s = shape_of(x.shape, weight.shape, y.shape, stride, padding, dilation, groups,
                             num_threads)
     cdef const floating* bias_at = NULL
+    cdef double floor = 0 if relu else -INFINITY
     cdef bint done
     if y.size == 0:
         return
@@ -341,9 +277,11 @@ def conv2d_forward(const floating[:, :, :, ::1] x not None,
         bias_at = &bias[0]
     with nogil:
         if floating is float and winograd and suits(&s):
-            done = tiles_forward(&s, &x[0, 0, 0, 0], &weight[0, 0, 0, 0], bias_at, &y[0, 0, 0, 0])
+            done = tiles_forward(&s, &x[0, 0, 0, 0], &weight[0, 0, 0, 0], bias_at,
+                                 <float> floor, &y[0, 0, 0, 0])
         else:
-            done = forward(&s, &x[0, 0, 0, 0], &weight[0, 0, 0, 0], bias_at, &y[0, 0, 0, 0])
+            done = forward(&s, &x[0, 0, 0, 0], &weight[0, 0, 0, 0], bias_at, floor,
+                           &y[0, 0, 0, 0])
     if not done:
         raise MemoryError("conv2d_forward: no memory for scratch")
 
