@@ -84,7 +84,7 @@ def conv_blocked(x: Array, weight: Array, bias: Array, y: Array, threads: int = 
     """Rung 5: tiles of sums in vector registers, no patch matrix (minicnn/kernels/conv.pyx)."""
     stride, padding, dilation, groups, winograd = (1, 1), (0, 0), (1, 1), 1, False
     kernels.engine.conv2d_forward(
-        x, weight, bias, y, stride, padding, dilation, groups, winograd, threads
+        x, weight, bias, y, stride, padding, dilation, groups, winograd, False, threads
     )
 
 

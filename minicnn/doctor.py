@@ -97,7 +97,7 @@ def _convolve(engine: Any, threads: int) -> tuple[np.ndarray, np.ndarray]:
     x = rng.standard_normal((8, 3, 30, 31)).astype(np.float32)
     weight = rng.standard_normal((8, 3, 3, 3)).astype(np.float32)
     y = np.empty((8, 8, 28, 29), np.float32)
-    engine.conv2d_forward(x, weight, None, y, (1, 1), (0, 0), (1, 1), 1, False, threads)
+    engine.conv2d_forward(x, weight, None, y, (1, 1), (0, 0), (1, 1), 1, False, False, threads)
     pooled, mask = np.empty((8, 8, 14, 14), np.float32), np.empty((8, 8, 14, 14), np.int32)
     engine.maxpool2d_forward(y, pooled, mask, (2, 2), (2, 2), (0, 0), (1, 1), threads)
     return y, pooled

@@ -15,7 +15,7 @@ cdef inline void relu(const floating* x, floating* y, Py_ssize_t n) noexcept nog
     cdef floating v
     for i in range(n):
         v = x[i]
-        if v <= 0:
+        if v < 0:
             v = 0
         y[i] = v
 

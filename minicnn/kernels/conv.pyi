@@ -26,6 +26,7 @@ def conv2d_forward(
     dilation: _Pair,
     groups: int,
     winograd: bool,
+    relu: bool,
     num_threads: int,
 ) -> None: ...
 def conv2d_backward_input(

@@ -21,6 +21,9 @@ def maxpool2d_forward(
 def maxpool2d_backward(
     dy: _Array, mask: npt.NDArray[np.int32], dx: _Array, num_threads: int
 ) -> None: ...
+def maxpool2d_relu_backward(
+    dy: _Array, y: _Array, mask: npt.NDArray[np.int32], dx: _Array, num_threads: int
+) -> None: ...
 def avgpool2d_forward(
     x: _Array,
     y: _Array,

@@ -78,6 +78,39 @@ def maxpool2d_backward(const floating[:, :, :, ::1] dy not None,
                &dx[plane // C, plane % C, 0, 0], outputs, inputs)
 
 
+cdef inline void _route_positive(const floating* dy, const floating* y, const int32_t* mask,
+                                 floating* dx, Py_ssize_t outputs,
+                                 Py_ssize_t inputs) noexcept nogil:
+    """The same, but a winner of 0 or less gets nothing: the ReLU before the window stopped it."""
+    cdef Py_ssize_t n
+    memset(dx, 0, inputs * sizeof(floating))
+    for n in range(outputs):
+        if not y[n] <= 0 and mask[n] >= 0:
+            dx[mask[n]] += dy[n]
+
+
+def maxpool2d_relu_backward(const floating[:, :, :, ::1] dy not None,
+                            const floating[:, :, :, ::1] y not None,
+                            const int32_t[:, :, :, ::1] mask not None,
+                            floating[:, :, :, ::1] dx not None, int num_threads):
+    """As maxpool2d_backward, and back through a ReLU before it: gradients of y <= 0 are dropped.
+
+    Writes dx, the gradient with respect to the ReLU's input.
+    """
+    cdef Py_ssize_t C = dx.shape[1], planes = dx.shape[0] * C, plane
+    cdef Py_ssize_t inputs = dx.shape[2] * dx.shape[3], outputs = dy.shape[2] * dy.shape[3]
+    if planes * inputs == 0:
+        return
+    if outputs == 0:
+        dx[:, :, :, :] = 0
+        return
+    for plane in prange(planes, nogil=True,
+                        num_threads=worth(planes * inputs, LEAST, num_threads)):
+        _route_positive(&dy[plane // C, plane % C, 0, 0], &y[plane // C, plane % C, 0, 0],
+                        &mask[plane // C, plane % C, 0, 0], &dx[plane // C, plane % C, 0, 0],
+                        outputs, inputs)
+
+
 cdef void _share(const floating* dy, floating* dx, const Pool* g, bint with_padding) noexcept nogil:
     """One plane: every gradient is shared out over its window."""
     cdef Py_ssize_t i, j, h, w, top, left

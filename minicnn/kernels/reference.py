@@ -76,9 +76,13 @@ def conv2d_forward(
     dilation: Pair,
     groups: int,
     winograd: bool,
+    relu: bool,
     num_threads: int,
 ) -> None:
-    """y[b,o,i,j] = bias[o] + Σ_{c,u,v} weight[o,c,u,v] · x[b, c, i·s − p + u·d, j·s − p + v·d]."""
+    """y[b,o,i,j] = bias[o] + Σ_{c,u,v} weight[o,c,u,v] · x[b, c, i·s − p + u·d, j·s − p + v·d].
+
+    With ``relu``, what of it is negative becomes 0.
+    """
     kernel, out = weight.shape[2:], y.shape[2:]
     xp = _padded(x, padding, _reach(kernel, stride, dilation, out), 0)
     IC, OC = weight.shape[1], weight.shape[0] // groups
@@ -89,6 +93,8 @@ def conv2d_forward(
             y[:, outs] += np.einsum(
                 "oc,bcij->boij", weight[outs, :, u, v], xp[:, ins, rows, columns]
             )
+    if relu:
+        np.maximum(y, 0, out=y)
 
 
 def conv2d_backward_input(
@@ -210,6 +216,13 @@ def maxpool2d_backward(dy: Array, mask: npt.NDArray[np.int32], dx: Array, num_th
     winner = mask >= 0
     np.add.at(flat, (b, c, np.where(winner, mask, 0)), np.where(winner, dy, 0))
     dx[...] = flat.reshape(dx.shape)
+
+
+def maxpool2d_relu_backward(
+    dy: Array, y: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int
+) -> None:
+    """The same through a ReLU before the pooling: a winner of 0 or less gets no gradient."""
+    maxpool2d_backward(np.where(y <= 0, 0, dy), mask, dx, num_threads)
 
 
 def _window_sizes(
@@ -426,7 +439,7 @@ def _step(step: Step, x: Array, other: Array | None = None) -> Array:
     if step.kind == "conv":
         y = np.empty((B, *step.convolved), np.float32)
         window = *windows[1:], step.dilation, step.groups
-        conv2d_forward(x, step.weight, step.bias, y, *window, False, 1)
+        conv2d_forward(x, step.weight, step.bias, y, *window, False, False, 1)
     elif step.kind == "linear":
         y[...] = (x.reshape(B, -1) @ step.weight.T + step.bias).reshape(y.shape)
     elif step.kind == "maxpool":

@@ -186,13 +186,16 @@ class Layer(Module):
         dtype = self.dtype
         return tensor if dtype is None or dtype == tensor.dtype else tensor.astype(dtype)
 
-    def _run(self, x: FloatArray) -> FloatArray:
-        """Forward on arrays, for containers: check, then compute."""
+    def _run(self, x: FloatArray, **fused: bool) -> FloatArray:
+        """Forward on arrays, for containers: check, then compute.
+
+        ``fused`` says what this layer may do along with its neighbours: see `pairs.together`.
+        """
         self._saved = self._in_shape = None
         x = self._match_dtype(x)
         self._out_shape = self.output_shape(x.shape)
         self._dtype = x.dtype
-        y = self._forward(x)
+        y = self._forward(x, **fused)
         self._in_shape = x.shape
         return y
 

@@ -106,10 +106,11 @@ class Conv2D(Layer):
             )
         return B, self.out_channels, OH, OW
 
-    def _forward(self, x: FloatArray) -> FloatArray:
+    def _forward(self, x: FloatArray, relu: bool = False) -> FloatArray:
         weight, bias = self._checked_values()
         y = self.buffer("y", self._out_shape, x.dtype)
-        kernels.engine.conv2d_forward(x, weight, bias, y, *self._geometry)
+        how = *self._geometry[:-1], relu, kernels.threads
+        kernels.engine.conv2d_forward(x, weight, bias, y, *how)
         self.save(x)
         return y
 

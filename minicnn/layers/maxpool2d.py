@@ -87,7 +87,7 @@ class MaxPool2D(Layer):
     def output_shape(self, in_shape: Shape) -> Shape:
         return pooled_shape(self, in_shape, self.dilation)
 
-    def _forward(self, x: FloatArray) -> FloatArray:
+    def _forward(self, x: FloatArray, after_relu: bool = False) -> FloatArray:
         y = self.buffer("y", self._out_shape, x.dtype)
         mask = self.buffer("mask", self._out_shape, np.int32) if is_recording() else None
         kernels.engine.maxpool2d_forward(
@@ -100,15 +100,18 @@ class MaxPool2D(Layer):
             self.dilation,
             kernels.threads,
         )
-        self.save(mask, x.shape)
+        self.save(mask, x.shape, *([y] if after_relu else []))
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         if not need_dx:
             return None
-        mask, in_shape = self.saved
+        mask, in_shape, *y = self.saved
         dx = self.buffer("dx", in_shape, dy.dtype)
-        kernels.engine.maxpool2d_backward(dy, mask, dx, kernels.threads)
+        if y:
+            kernels.engine.maxpool2d_relu_backward(dy, y[0], mask, dx, kernels.threads)
+        else:
+            kernels.engine.maxpool2d_backward(dy, mask, dx, kernels.threads)
         return dx
 
     def args(self) -> dict[str, Any]:

@@ -18,16 +18,19 @@ class ReLU(Layer):
 
     kind = "relu"
 
-    def _forward(self, x: FloatArray) -> FloatArray:
-        y = self.buffer("y", x.shape, x.dtype)
-        kernels.engine.relu_forward(x.reshape(-1), y.reshape(-1), kernels.threads)
-        self.save(y)
+    def _forward(self, x: FloatArray, done: bool = False, routed: bool = False) -> FloatArray:
+        y = x if done else self.buffer("y", x.shape, x.dtype)
+        if not done:
+            kernels.engine.relu_forward(x.reshape(-1), y.reshape(-1), kernels.threads)
+        self.save(None if routed else y)
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         if not need_dx:
             return None
         (y,) = self.saved
+        if y is None:  # the pooling behind has let through only what may pass
+            return dy
         dx = self.buffer("dx", y.shape, y.dtype)
         kernels.engine.relu_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1), kernels.threads)
         return dx

@@ -15,6 +15,7 @@ from typing import Any, overload
 from ..errors import describe
 from ..tensor import FloatArray
 from .base import Layer, Shape, from_config, reusing_buffers
+from .pairs import together
 
 
 def passes(layers: Iterable[Layer]) -> list[Any]:
@@ -152,8 +153,8 @@ class Sequential(Container):
 
     def _forward(self, x: FloatArray) -> FloatArray:
         with reusing_buffers():
-            for layer in self.layers:
-                x = layer._run(x)
+            for layer, fused in zip(self.layers, together(self.layers), strict=True):
+                x = layer._run(x, **fused)
         self.save(passes(self.layers))
         return x
 

@@ -54,7 +54,7 @@ def test_every_convolution_is_the_reference(rung: Rung, shape: tuple[int, ...]) 
     y = np.full((shape[0], 5, shape[2] - 2, shape[3] - 2), np.nan, np.float32)
     expected = np.empty_like(y)
     rung(x, weight, bias, y)
-    reference.conv2d_forward(x, weight, bias, expected, (1, 1), (0, 0), (1, 1), 1, False, 1)
+    reference.conv2d_forward(x, weight, bias, expected, (1, 1), (0, 0), (1, 1), 1, False, False, 1)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -93,8 +93,8 @@ def run(engine: Any, case: Case, data: Inputs, threads: int = 1) -> dict[str, Ar
     }
     arguments = case.arguments
     x, weight, bias, dy = data.x, data.weight, data.bias, data.dy
-    engine.conv2d_forward(x, weight, bias, out["y"].array, *arguments, threads)
-    engine.conv2d_forward(x, weight, None, out["y without bias"].array, *arguments, threads)
+    engine.conv2d_forward(x, weight, bias, out["y"].array, *arguments, False, threads)
+    engine.conv2d_forward(x, weight, None, out["y without bias"].array, *arguments, False, threads)
     engine.conv2d_backward_input(dy, weight, out["dx"].array, *arguments, threads)
     engine.conv2d_backward_weight(x, dy, out["dw"].array, *arguments, False, threads)
     engine.conv2d_backward_bias(dy, out["db"].array, False, threads)
@@ -310,7 +310,7 @@ def test_wrong_arrays_are_refused(level: str) -> None:
     case = Case(2, 1, 3, 4, (7, 7), (3, 3))
     data = Inputs.of(case, np.float32)
     y = np.empty(case.y_shape, np.float32)
-    arguments = (*case.arguments, 1)
+    arguments = (*case.arguments, False, 1)
     with pytest.raises((TypeError, ValueError)):
         engine.conv2d_forward(data.x.astype(np.float64), data.weight, None, y, *arguments)
     with pytest.raises((TypeError, ValueError)):

@@ -57,7 +57,7 @@ def check_convolution(engine: ModuleType, case: Any, dtype: Any) -> None:
     bias = random(rng, (OC,), dtype)
     y = Guarded((B, OC, *outputs(size, window, stride)), dtype)
     engine.conv2d_plain(x, weight, bias, y.array, stride)
-    arguments = ((stride, stride), (0, 0), (1, 1), 1, False, 1)
+    arguments = ((stride, stride), (0, 0), (1, 1), 1, False, False, 1)
     exact, magnitude = np.full(y.array.shape, np.nan), np.full(y.array.shape, np.nan)
     if exact.size:
         x, weight, bias = (a.astype(np.float64) for a in (x, weight, bias))

@@ -1,0 +1,31 @@
+"""What neighbours in a Sequential do in one pass over memory. The numbers stay the same.
+
+    Conv2D, ReLU        the convolution stores max(y, 0) at once; the ReLU has nothing left to do
+    ReLU, MaxPool2D     backward, the pooling drops the gradients that the ReLU would stop: it knows
+                        the winners, and a winner of 0 or less is one that the ReLU had cut off
+
+A layer of another class, a subclass too, is left alone, and every layer on its own does its own
+work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .base import Layer
+from .conv2d import Conv2D
+from .maxpool2d import MaxPool2D
+from .relu import ReLU
+
+
+def together(layers: Sequence[Layer]) -> list[dict[str, bool]]:
+    """For each layer the options that its ``_forward`` is to be given."""
+    options: list[dict[str, bool]] = [{} for _ in layers]
+    for k, layer in enumerate(layers):
+        if type(layer) is not ReLU:
+            continue
+        if k > 0 and type(layers[k - 1]) is Conv2D:
+            options[k - 1]["relu"] = options[k]["done"] = True
+        if k + 1 < len(layers) and type(layers[k + 1]) is MaxPool2D:
+            options[k]["routed"] = options[k + 1]["after_relu"] = True
+    return options
