@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 import minicnn as mc
+
+Array = npt.NDArray[Any]
 
 
 class Conv(NamedTuple):
@@ -31,6 +36,9 @@ class Full(NamedTuple):
     inputs: int
     outputs: int
 
+
+LR, MOMENTUM = 0.01, 0.9  # of every training
+WEIGHTS = ("weight", "bias", "running_mean", "running_var")  # of any layer, in ONNX's order
 
 RELU, POOL = "relu", "pool"  # maximum pooling 2×2
 Part = Conv | Norm | Full | str
@@ -91,6 +99,27 @@ class Net:
         twin = nn.Sequential(*layers)
         twin.load_state_dict({k: torch.from_numpy(v) for k, v in net.state_dict().items()})
         return twin
+
+
+class Task(NamedTuple):
+    """What all sides do: train a net, a step at a time, or infer with it, on so many pictures."""
+
+    net: Net
+    work: Literal["train", "infer"]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """As rows are named."""
+        if self.work == "train" and self.batch == self.net.batch:
+            return f"train {self.net.name}"
+        return f"{self.work} {self.net.name}, batch {self.batch}"
+
+    def data(self) -> tuple[Array, Array]:
+        """Pictures and labels: the same in every process."""
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.batch, *self.net.picture), dtype=np.float32)
+        return x, rng.integers(0, self.net.classes, self.batch)
 
 
 def _layer(part: Part, seed: int) -> mc.Layer:

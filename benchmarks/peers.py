@@ -1,155 +1,131 @@
-"""The sides that are measured: minicnn, PyTorch in two memory layouts, ONNX Runtime.
+"""The sides that are measured: minicnn, PyTorch in three ways, ONNX Runtime, JAX.
 
-Every side does the same work from the same weights, and it is checked that it gets the same numbers
-before anything is timed.
+Every side does the same work on the same data from the same weights, and it is checked that it gets
+the same numbers before anything is timed. A side is a function without arguments that returns what
+it computed: the loss of a training step, or the outputs of an inference.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import minicnn as mc
 
-from .nets import POOL, RELU, Conv, Full, Net, Norm
+from .goals import ONNX_RUNTIME, PYTORCH
+from .jax_peer import jax_jit
+from .nets import LR, MOMENTUM, Array, Task
+from .onnx_peer import onnx_runtime
+from .timing import Side
 
-Array = npt.NDArray[Any]
-LR, MOMENTUM = 0.01, 0.9
-
-
-class Trainee(Protocol):
-    """A side that trains: a step returns its loss."""
-
-    def step(self) -> float: ...
+MINICNN = "minicnn"
+CHANNELS_LAST, COMPILED, JAX = "PyTorch channels_last", "PyTorch compiled", "JAX"
 
 
-class Minicnn:
-    """minicnn, as a training loop by hand uses it."""
+class Peer(NamedTuple):
+    """A library, or a way of using it: what to import, how to build a side, what it can do."""
 
-    def __init__(self, net: Net, x: Array, labels: Array) -> None:
-        self.net = net.minicnn()
-        self.x, self.labels = mc.Tensor(x), labels
-        self.loss = mc.SoftmaxCrossEntropy()
-        self.optimizer = mc.SGD(self.net.parameters(), LR, momentum=MOMENTUM)
+    modules: tuple[str, ...]
+    build: Callable[[Task, int], Side]
+    works: tuple[str, ...] = ("train", "infer")
+    slow_start: bool = False  # compiles for seconds: not for a quick run
 
-    def step(self) -> float:
-        """Forward, loss, backward, update."""
-        value = self.loss(self.net(self.x), self.labels)
-        self.optimizer.zero_grad()
-        self.net.backward(self.loss.backward(), need_dx=False)
-        self.optimizer.step()
+    @property
+    def installed(self) -> bool:
+        """Whether this peer can be had here."""
+        return all(importlib.util.find_spec(module) is not None for module in self.modules)
+
+
+def minicnn_side(task: Task, threads: int) -> Side:
+    """minicnn, as a training loop by hand uses it; inference by `predict`."""
+    mc.set_num_threads(threads)
+    net, (pictures, labels) = task.net.minicnn(), task.data()
+    if task.work == "infer":
+        return lambda: net.predict(pictures, batch_size=task.batch).data.reshape(task.batch, -1)
+    x, loss = mc.Tensor(pictures), mc.SoftmaxCrossEntropy()
+    optimizer = mc.SGD(net.parameters(), LR, momentum=MOMENTUM)
+
+    def step() -> float:
+        value = loss(net(x), labels)
+        optimizer.zero_grad()
+        net.backward(loss.backward(), need_dx=False)
+        optimizer.step()
         return value
 
-    def infer(self, x: Array) -> Array:
-        """The outputs in evaluation mode, N×K."""
-        return self.net.predict(x, batch_size=len(x)).data.reshape(len(x), -1)
+    return step
 
 
-class PyTorch:
-    """PyTorch, eager: in its ordinary layout, or with channels last."""
+def pytorch(channels_last: bool = False, compiled: bool = False) -> Callable[[Task, int], Side]:
+    """PyTorch: eager as people write it, with channels last, compiled by its default mode."""
 
-    def __init__(self, net: Net, twin: mc.Sequential, x: Array, labels: Array, last: bool) -> None:
+    def build(task: Task, threads: int) -> Side:
         import torch
 
-        self.torch, self.last = torch, last
-        self.module = net.pytorch(twin)
-        if last:
-            self.module = self.module.to(memory_format=torch.channels_last)
-        self.x, self.labels = self.laid_out(x), torch.from_numpy(labels)
-        self.optimizer = torch.optim.SGD(self.module.parameters(), LR, momentum=MOMENTUM)
+        torch.set_num_threads(threads)
+        module, (pictures, numbers) = task.net.pytorch(task.net.minicnn()), task.data()
+        x, labels = torch.from_numpy(pictures), torch.from_numpy(numbers)
+        if channels_last:
+            module = module.to(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=torch.channels_last)
+        run = torch.compile(module) if compiled else module
+        return _inference(module, run, x) if task.work == "infer" else _step(module, run, x, labels)
 
-    def laid_out(self, x: Array) -> Any:
-        """Pictures as a tensor of this side's layout."""
-        tensor = self.torch.from_numpy(x)
-        if self.last:
-            return tensor.contiguous(memory_format=self.torch.channels_last)
-        return tensor
+    return build
 
-    def step(self) -> float:
-        """Forward, loss, backward, update."""
-        loss = self.torch.nn.functional.cross_entropy(self.module(self.x), self.labels)
-        self.optimizer.zero_grad()
+
+def _step(module: Any, run: Any, x: Any, labels: Any) -> Side:
+    """Forward, loss, backward, update."""
+    import torch
+
+    optimizer = torch.optim.SGD(module.parameters(), LR, momentum=MOMENTUM)
+
+    def step() -> float:
+        loss = torch.nn.functional.cross_entropy(run(x), labels)
+        optimizer.zero_grad()
         loss.backward()
-        self.optimizer.step()
+        optimizer.step()
         return float(loss.item())
 
-    def infer(self, x: Any) -> Array:
-        """The outputs in evaluation mode, N×K."""
-        with self.torch.no_grad():
-            result: Array = self.module(x).numpy()
+    return step
+
+
+def _inference(module: Any, run: Any, x: Any) -> Side:
+    """The outputs in evaluation mode."""
+    import torch
+
+    module.eval()
+
+    def infer() -> Array:
+        with torch.no_grad():
+            result: Array = run(x).numpy()
         return result
 
-
-class OnnxRuntime:
-    """ONNX Runtime, with the weights of a minicnn net, on so many threads."""
-
-    def __init__(self, net: Net, twin: mc.Sequential, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(
-            onnx_model(net, twin), options, providers=["CPUExecutionProvider"]
-        )
-
-    def infer(self, x: Array) -> Array:
-        """The outputs, N×K."""
-        result: Array = self.session.run(None, {"x": x})[0]
-        return result
+    return infer
 
 
-def has(module: str) -> bool:
-    """Whether a peer is installed."""
-    return importlib.util.find_spec(module) is not None
+PEERS = {
+    MINICNN: Peer(("minicnn",), minicnn_side),
+    PYTORCH: Peer(("torch",), pytorch()),
+    CHANNELS_LAST: Peer(("torch",), pytorch(channels_last=True)),
+    COMPILED: Peer(("torch",), pytorch(channels_last=True, compiled=True), slow_start=True),
+    ONNX_RUNTIME: Peer(("onnxruntime", "onnx"), onnx_runtime, ("infer",)),
+    JAX: Peer(("jax",), jax_jit, slow_start=True),
+}
+WAYS_OF_PYTORCH = (PYTORCH, CHANNELS_LAST, COMPILED)
 
 
-def onnx_model(net: Net, twin: mc.Sequential) -> bytes:
-    """The net in evaluation mode as an ONNX file, for any batch size."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, weights, value = [], [], "x"
-    layers = [layer for layer in twin if not isinstance(layer, mc.Flatten)]
-    for k, (part, layer) in enumerate(zip(net.parts, layers, strict=True)):
-        names = []
-        arrays = layer.state_dict()
-        order = ("weight", "bias", "running_mean", "running_var")
-        for name in order:
-            if name in arrays:
-                names.append(f"{name}{k}")
-                weights.append(numpy_helper.from_array(arrays[name], f"{name}{k}"))
-        kind, options = "Relu", {}
-        if isinstance(part, Conv):
-            kind = "Conv"
-            options = {"strides": [part.stride] * 2, "pads": [part.padding] * 4}
-        elif isinstance(part, Norm):
-            kind, options = "BatchNormalization", {"epsilon": 1e-5}
-        elif isinstance(part, Full):
-            nodes.append(helper.make_node("Flatten", [value], [f"flat{k}"]))
-            kind, options, value = "Gemm", {"transB": 1}, f"flat{k}"
-        elif part == POOL:
-            kind, options = "MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}
-        else:
-            assert part == RELU
-        nodes.append(helper.make_node(kind, [value, *names], [f"y{k}"], **options))
-        value = f"y{k}"
-    shapes = [(value, ["N", net.classes]), ("x", ["N", *net.picture])]
-    outputs, inputs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in shapes
-    )
-    graph = helper.make_graph(nodes, net.name, inputs, outputs, weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 9
-    result: bytes = model.SerializeToString()
-    return result
+class DisagreementError(Exception):
+    """Two sides compute different things, and so must not be timed."""
 
 
 def same(mine: Any, theirs: Any, what: str) -> None:
     """Refuse to time two sides that compute different things."""
     a, b = np.asarray(mine, np.float64), np.asarray(theirs, np.float64)
+    if a.shape != b.shape:
+        raise DisagreementError(f"{what}: shapes {a.shape} and {b.shape}; nothing was timed")
     error = float(np.abs(a - b).max() / max(1.0, np.abs(b).max()))
     if not error < 2e-3:
-        raise SystemExit(f"{what}: the sides disagree by {error:.1e}; nothing was timed")
+        raise DisagreementError(f"{what}: the sides disagree by {error:.1e}; nothing was timed")

@@ -8,48 +8,80 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 Side = Callable[[], object]
+"""One run of the work that is timed."""
 
-SHORTEST = 2e-3
+Timer = Callable[[int], float]
+"""Seconds a call, of so many calls in a row: of a side here, or in another process."""
+
+Samples = dict[str, list[float]]
+"""For each side the seconds of a call, round by round."""
+
+SHORTEST = 5e-3
 """Seconds that one sample lasts at least: shorter work is repeated within it."""
 
 
 class Timing(NamedTuple):
-    """Seconds a call: the median of all samples, and the quartiles around it."""
+    """The median of all samples, and the quartiles around it."""
 
     median: float
     low: float
     high: float
 
 
-def take_turns(sides: Mapping[str, Side], repetitions: int, warm_up: int = 3) -> dict[str, Timing]:
-    """Time every side, one sample of each in turn."""
-    calls = {name: calls_per_sample(side, warm_up) for name, side in sides.items()}
-    samples: dict[str, list[float]] = {name: [] for name in sides}
+def take_turns(timers: Mapping[str, Timer], repetitions: int, warm_up: int = 3) -> Samples:
+    """Time every side, one sample of each in a round; each round begins with another side."""
+    calls = {name: calls_per_sample(timer, warm_up) for name, timer in timers.items()}
+    samples: Samples = {name: [] for name in timers}
+    names = list(timers)
     for _ in range(repetitions):
-        for name, side in sides.items():
-            samples[name].append(sample(side, calls[name]))
-    return {name: summarise(times) for name, times in samples.items()}
+        for name in names:
+            samples[name].append(timers[name](calls[name]))
+        names.append(names.pop(0))
+    return samples
 
 
-def calls_per_sample(side: Side, warm_up: int) -> int:
+def calls_per_sample(timer: Timer, warm_up: int) -> int:
     """Warm a side up, and find how many calls make a sample long enough to measure."""
-    for _ in range(warm_up):
-        side()
-    once = min(sample(side, 1) for _ in range(2))
+    timer(warm_up)
+    once = min(timer(1) for _ in range(2))
     return max(1, round(SHORTEST / once))
 
 
 def sample(side: Side, calls: int) -> float:
-    """Seconds a call."""
+    """Seconds a call. Returns when this process is quiet again."""
+    if calls > 1:
+        side()  # caches and threads have been another's, or asleep
     start = time.perf_counter()
     for _ in range(calls):
         side()
-    return (time.perf_counter() - start) / calls
+    seconds = time.perf_counter() - start
+    settle()
+    return seconds / calls
 
 
-def summarise(times: list[float]) -> Timing:
+def settle(pause: float = 2e-3, longest: float = 0.2) -> None:
+    """Wait until the idle threads of this process sleep.
+
+    The threads of OpenMP and of ONNX Runtime spin for up to 30 ms after their last work, in case
+    more comes. The side whose turn is next must not pay for that.
+    """
+    for _ in range(round(longest / pause)):
+        before = time.process_time()
+        time.sleep(pause)
+        if time.process_time() - before < pause / 4:
+            return
+
+
+def summarise(values: list[float]) -> Timing:
     """Median and quartiles."""
-    if len(times) < 2:
-        return Timing(times[0], times[0], times[0])
-    low, median, high = statistics.quantiles(times, n=4, method="inclusive")
+    if len(values) < 2:
+        return Timing(values[0], values[0], values[0])
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Timing(median, low, high)
+
+
+def ratios(theirs: list[float], mine: list[float]) -> Timing:
+    """How often one time goes into the other: the ratio of the medians, the quartiles of rounds."""
+    rounds = summarise([a / b for a, b in zip(theirs, mine, strict=True)])
+    median = statistics.median(theirs) / statistics.median(mine)
+    return rounds._replace(median=median)
