@@ -21,8 +21,9 @@ def jax_jit(task: Task, threads: int) -> Side:
     """
     import jax
 
-    x, labels = task.data()
-    x = jax.numpy.asarray(x.transpose(0, 2, 3, 1))
+    pictures, labels = task.data()
+    x = jax.numpy.asarray(pictures.transpose(0, 2, 3, 1))
+    finished: Any = jax.block_until_ready
     weights = parameters(task.net, task.net.minicnn())
     if task.work == "infer":
         evaluate = jax.jit(lambda weights, x: forward(task.net, weights, x, False)[0])
@@ -32,7 +33,7 @@ def jax_jit(task: Task, threads: int) -> Side:
 
     def train() -> float:
         nonlocal state
-        state, loss = jax.block_until_ready(advance(*state, x, labels))
+        state, loss = finished(advance(*state, x, labels))
         return float(loss)
 
     return train

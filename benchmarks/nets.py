@@ -71,20 +71,21 @@ class Net:
             elif part == POOL:
                 H, W = H // 2, W // 2
 
-    def minicnn(self) -> mc.Sequential:
-        """The net in minicnn."""
+    def minicnn(self, seed: int = 0) -> mc.Sequential:
+        """The net in minicnn; one seed gives the same weights in every process."""
         layers: list[mc.Layer] = []
         for part in self.parts:
             if isinstance(part, Full) and not any(isinstance(x, mc.Linear) for x in layers):
                 layers.append(mc.Flatten())
-            layers.append(_layer(part, len(layers)))
+            layers.append(_layer(part, 100 * seed + len(layers)))
         return mc.Sequential(*layers)
 
     def pytorch(self, net: mc.Sequential) -> Any:
         """The net in PyTorch, with the weights of ``net``."""
         import torch
 
-        nn, layers = torch.nn, []
+        layers: list[Any] = []
+        nn = torch.nn
         for part in self.parts:
             if isinstance(part, Conv):
                 layers.append(nn.Conv2d(*part[:3], stride=part.stride, padding=part.padding))

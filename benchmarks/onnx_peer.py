@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import minicnn as mc
@@ -12,7 +13,7 @@ from .timing import Side
 
 def onnx_runtime(task: Task, threads: int) -> Side:
     """Inference by a session with all its optimisations, on so many threads."""
-    import onnxruntime
+    onnxruntime = importlib.import_module("onnxruntime")  # it has no type annotations
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -42,18 +43,16 @@ def onnx_model(net: Net, twin: mc.Sequential) -> bytes:
             nodes.append(helper.make_node("Flatten", [value], [f"flat{k}"]))
             value = f"flat{k}"
         kind, options = operator(part)
-        inputs = [value, *(f"{name}{k}" for name in names)]
-        nodes.append(helper.make_node(kind, inputs, [f"y{k}"], **options))
+        needs = [value, *(f"{name}{k}" for name in names)]
+        nodes.append(helper.make_node(kind, needs, [f"y{k}"], **options))
         value = f"y{k}"
-    shapes = [(value, ["N", net.classes]), ("x", ["N", *net.picture])]
-    outputs, inputs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in shapes
-    )
-    graph = helper.make_graph(nodes, net.name, inputs, outputs, weights)
+    kind_of_number = TensorProto.FLOAT
+    given = helper.make_tensor_value_info("x", kind_of_number, ["N", *net.picture])
+    result = helper.make_tensor_value_info(value, kind_of_number, ["N", net.classes])
+    graph = helper.make_graph(nodes, net.name, [given], [result], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
-    result: bytes = model.SerializeToString()
-    return result
+    return bytes(model.SerializeToString())
 
 
 def operator(part: Part) -> tuple[str, dict[str, Any]]:

@@ -1,4 +1,10 @@
-"""Single operators beside PyTorch's: pooling, ReLU, BatchNorm, cross entropy, convolutions."""
+"""Single operators beside PyTorch's: pooling, ReLU, BatchNorm, cross entropy.
+
+Each also says what it takes at the least: operations on numbers, and bytes that go to and from
+memory when nothing is still in a cache. Each array counts once for every time that it has to be
+read or written: BatchNorm reads its input twice, for the mean has to be known before the first
+output.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,8 @@ import numpy as np
 
 from minicnn import kernels
 
-from .nets import NETS
+from .goals import OPERATORS, Goal
+from .nets import Array
 from .peers import same
 from .timing import Side
 
@@ -17,88 +24,95 @@ SHAPE = (64, 32, 32, 32)
 
 
 class Case(NamedTuple):
-    """An operator: minicnn's side, PyTorch's, and the ratio that is asked for."""
+    """An operator: minicnn's side, PyTorch's, the goal, and what it takes at the least."""
 
     name: str
     mine: Side
     theirs: Side
-    at_least: float
-    stretch: float | None
+    goal: Goal
+    operations: float
+    bytes: float
 
 
-def cases(threads: int, torch: Any) -> Iterator[Case]:
-    """All operators; both sides of each have been seen to agree."""
-    yield from pooling(threads, torch)
-    yield from elementwise(threads, torch)
-    yield from batch_norm(threads, torch)
-    yield from cross_entropy(torch)
-    yield from convolutions(threads, torch)
+def case(name: str, mine: Side, theirs: Side, operations: float, *arrays: Array) -> Case:
+    """An operator that reads or writes ``arrays``."""
+    moved = float(sum(array.nbytes for array in arrays))
+    return Case(name, mine, theirs, OPERATORS[name], operations, moved)
 
 
 def numbers(*shape: int) -> Any:
     """The same random numbers every time."""
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
-def pooling(threads: int, torch: Any) -> Iterator[Case]:
+def cases(threads: int, torch: Any) -> Iterator[Case]:
+    """All operators; both sides of each have been seen to agree."""
+    for kernel, stride in ((2, 2), (3, 2)):
+        yield from pooling(kernel, stride, threads, torch)
+    yield from relu(threads, torch)
+    yield from batch_norm(threads, torch)
+    for classes in (10, 1000):
+        yield cross_entropy(64, classes, torch)
+
+
+def pooling(k: int, s: int, threads: int, torch: Any) -> Iterator[Case]:
     """Maximum pooling with its mask, forward and backward."""
     engine, aten = kernels.engine, torch.ops.aten
     x = numbers(*SHAPE)
-    tx = torch.from_numpy(x)
-    for k, s, at_least, stretch in ((2, 2, 15, 30), (3, 2, 5, 15)):
-        ty, tmask = aten.max_pool2d_with_indices(tx, [k, k], [s, s])
-        y, mask = np.empty(ty.shape, np.float32), np.empty(ty.shape, np.int32)
-        args = (k, k), (s, s), (0, 0), (1, 1), threads
-        dy, dx = numbers(*y.shape), np.empty_like(x)
-        tdy = torch.from_numpy(dy)
+    tx, kernel, stride = torch.from_numpy(x), [k, k], [s, s]
+    ty, tmask = aten.max_pool2d_with_indices(tx, kernel, stride)
+    y, mask = np.empty(ty.shape, np.float32), np.empty(ty.shape, np.int32)
+    dy, dx = numbers(*y.shape), np.empty_like(x)
+    tdy, rest = torch.from_numpy(dy), ([0, 0], [1, 1], False, tmask)
 
-        def forward(y: Any = y, mask: Any = mask, args: Any = args) -> None:
-            engine.maxpool2d_forward(x, y, mask, *args)
+    def forward() -> None:
+        engine.maxpool2d_forward(x, y, mask, (k, k), (s, s), (0, 0), (1, 1), threads)
 
-        def forward_theirs(k: int = k, s: int = s) -> Any:
-            return aten.max_pool2d_with_indices(tx, [k, k], [s, s])
+    def forward_theirs() -> Any:
+        return aten.max_pool2d_with_indices(tx, kernel, stride)
 
-        def backward(dy: Any = dy, mask: Any = mask, dx: Any = dx) -> None:
-            engine.maxpool2d_backward(dy, mask, dx, threads)
+    def backward() -> None:
+        engine.maxpool2d_backward(dy, mask, dx, threads)
 
-        def backward_theirs(k: int = k, s: int = s, tdy: Any = tdy, tmask: Any = tmask) -> Any:
-            return aten.max_pool2d_with_indices_backward(
-                tdy, tx, [k, k], [s, s], [0, 0], [1, 1], False, tmask
-            )
+    def backward_theirs() -> Any:
+        return aten.max_pool2d_with_indices_backward(tdy, tx, kernel, stride, *rest)
 
-        forward()
-        backward()
-        same(mask, tmask.numpy(), "pooling mask")
-        same(dx, backward_theirs().numpy(), "pooling gradient")
-        name = f"MaxPool2D {k}×{k} s{s}"
-        yield Case(f"{name} forward", forward, forward_theirs, at_least, stretch)
-        yield Case(f"{name} backward", backward, backward_theirs, 1, 2)
+    forward()
+    backward()
+    name = f"MaxPool2D {k}×{k} s{s}"
+    same(y, ty.numpy(), name)
+    same(mask, tmask.numpy(), f"{name} mask")
+    same(dx, backward_theirs().numpy(), f"{name} gradient")
+    comparisons = y.size * (k * k - 1)
+    yield case(f"{name} forward", forward, forward_theirs, comparisons, x, y, mask)
+    yield case(f"{name} backward", backward, backward_theirs, y.size, dy, mask, dx)
 
 
-def elementwise(threads: int, torch: Any) -> Iterator[Case]:
+def relu(threads: int, torch: Any) -> Iterator[Case]:
     """ReLU, forward and backward, in a buffer of its own as PyTorch has one."""
-    engine = kernels.engine
+    engine, aten = kernels.engine, torch.ops.aten
     x, dy = numbers(*SHAPE).reshape(-1), numbers(*SHAPE)[::-1].copy().reshape(-1)
     y, dx = np.empty_like(x), np.empty_like(x)
     tx, tdy, ty, tdx = (torch.from_numpy(a) for a in (x, dy, np.empty_like(x), np.empty_like(x)))
-    aten = torch.ops.aten
-    engine.relu_forward(x, y, threads)
-    engine.relu_backward(dy, y, dx, threads)
-    same(dx, aten.threshold_backward(tdy, tx, 0).numpy(), "ReLU gradient")
-    yield Case(
-        "ReLU forward",
-        lambda: engine.relu_forward(x, y, threads),
-        lambda: torch.clamp_min(tx, 0, out=ty),
-        1,
-        None,
-    )
-    yield Case(
-        "ReLU backward",
-        lambda: engine.relu_backward(dy, y, dx, threads),
-        lambda: torch.ops.aten.threshold_backward.grad_input(tdy, tx, 0, grad_input=tdx),
-        1,
-        None,
-    )
+
+    def forward() -> None:
+        engine.relu_forward(x, y, threads)
+
+    def forward_theirs() -> Any:
+        return torch.clamp_min(tx, 0, out=ty)
+
+    def backward() -> None:
+        engine.relu_backward(dy, y, dx, threads)
+
+    def backward_theirs() -> Any:
+        return aten.threshold_backward.grad_input(tdy, tx, 0, grad_input=tdx)
+
+    forward()
+    backward()
+    same(y, forward_theirs().numpy(), "ReLU")
+    same(dx, backward_theirs().numpy(), "ReLU gradient")
+    yield case("ReLU forward", forward, forward_theirs, x.size, x, y)
+    yield case("ReLU backward", backward, backward_theirs, x.size, dy, y, dx)
 
 
 def batch_norm(threads: int, torch: Any) -> Iterator[Case]:
@@ -122,90 +136,38 @@ def batch_norm(threads: int, torch: Any) -> Iterator[Case]:
 
     inv = forward()
     ty, tmean, tinv = forward_theirs()
+    saved = tmean, tinv, True, 1e-5, [True, True, True]
 
     def backward() -> None:
         engine.batchnorm2d_backward_reduce(dy, x, mean, inv, dgamma, dbeta, threads)
         engine.batchnorm2d_backward_input(dy, x, gamma, mean, inv, dgamma, dbeta, dx, threads)
 
     def backward_theirs() -> Any:
-        wanted = [True, True, True]
-        return aten.native_batch_norm_backward(
-            tdy, tx, tg, rmean, rvar, tmean, tinv, True, 1e-5, wanted
-        )
+        return aten.native_batch_norm_backward(tdy, tx, tg, rmean, rvar, *saved)
 
     backward()
     same(y, ty.numpy(), "BatchNorm")
     same(dx, backward_theirs()[0].numpy(), "BatchNorm gradient")
-    yield Case("BatchNorm2D forward", forward, forward_theirs, 5, 10)
-    yield Case("BatchNorm2D backward", backward, backward_theirs, 2, 4)
+    # Sum, squared difference and its sum, scale and shift; backward one product more in the sums.
+    yield case("BatchNorm2D forward", forward, forward_theirs, 6 * x.size, x, x, y)
+    yield case("BatchNorm2D backward", backward, backward_theirs, 9 * x.size, dy, x, dy, x, dx)
 
 
-def cross_entropy(torch: Any) -> Iterator[Case]:
+def cross_entropy(N: int, K: int, torch: Any) -> Case:
     """Softmax cross entropy together with its gradient."""
-    for N, K in ((64, 10), (64, 1000)):
-        z, labels = numbers(N, K), np.arange(N) % K
-        dz = np.empty_like(z)
-        tz, tlabels = torch.from_numpy(z).requires_grad_(), torch.from_numpy(labels)
+    z, labels = numbers(N, K), np.arange(N) % K
+    dz = np.empty_like(z)
+    tz, tlabels = torch.from_numpy(z).requires_grad_(), torch.from_numpy(labels)
 
-        def mine(z: Any = z, labels: Any = labels, dz: Any = dz) -> None:
-            kernels.engine.softmax_cross_entropy(z, labels, dz, 0.0)
+    def mine() -> None:
+        kernels.engine.softmax_cross_entropy(z, labels, dz, 0.0)
 
-        def theirs(tz: Any = tz, tlabels: Any = tlabels) -> Any:
-            tz.grad = None
-            torch.nn.functional.cross_entropy(tz, tlabels).backward()
-            return tz.grad
+    def theirs() -> Any:
+        tz.grad = None
+        torch.nn.functional.cross_entropy(tz, tlabels).backward()
+        return tz.grad
 
-        mine()
-        same(dz, theirs().numpy(), "cross entropy gradient")
-        yield Case(f"cross entropy {N}×{K}", mine, theirs, 2, 5)
-
-
-def convolutions(threads: int, torch: Any) -> Iterator[Case]:
-    """Every convolution of the five nets: forward, input gradient, weight gradient."""
-    engine, aten = kernels.engine, torch.ops.aten
-    for net in NETS:
-        for number, (conv, (H, W)) in enumerate(net.convolutions, start=1):
-            s, p = (conv.stride,) * 2, (conv.padding,) * 2
-            x = numbers(net.batch, conv.inputs, H, W)
-            w = numbers(conv.outputs, conv.inputs, conv.size, conv.size)
-            b = numbers(conv.outputs)
-            tx, tw, tb = (torch.from_numpy(a) for a in (x, w, b))
-            ty = aten.convolution(tx, tw, tb, s, p, (1, 1), False, (0, 0), 1)
-            y, dx, dw = np.empty(ty.shape, np.float32), np.empty_like(x), np.empty_like(w)
-            dy = numbers(*y.shape)
-            tdy = torch.from_numpy(dy)
-            how = s, p, (1, 1), 1, kernels.winograd
-
-            def forward(x: Any = x, w: Any = w, b: Any = b, y: Any = y, how: Any = how) -> None:
-                engine.conv2d_forward(x, w, b, y, *how, threads)
-
-            def input_(dy: Any = dy, w: Any = w, dx: Any = dx, how: Any = how) -> None:
-                engine.conv2d_backward_input(dy, w, dx, *how, threads)
-
-            def weight(x: Any = x, dy: Any = dy, dw: Any = dw, how: Any = how) -> None:
-                engine.conv2d_backward_weight(x, dy, dw, *how, False, threads)
-
-            def theirs(t: Any = (tx, tw, tb), s: Any = s, p: Any = p) -> Any:
-                return aten.convolution(*t, s, p, (1, 1), False, (0, 0), 1)
-
-            def back(mask: list[bool], t: Any = (tdy, tx, tw), s: Any = s, p: Any = p) -> Any:
-                bias = [t[2].shape[0]]
-                return aten.convolution_backward(*t, bias, s, p, (1, 1), False, (0, 0), 1, mask)
-
-            def input_theirs(back: Any = back) -> Any:
-                return back([True, False, False])
-
-            def weight_theirs(back: Any = back) -> Any:
-                return back([False, True, False])
-
-            for side in (forward, input_, weight):
-                side()
-            name = f"{net.name} conv{number}"
-            same(y, theirs().numpy(), name)
-            same(dx, input_theirs()[0].numpy(), f"{name} dx")
-            same(dw, weight_theirs()[1].numpy(), f"{name} dw")
-            at_least = 1.0 if conv.inputs >= 32 else 0.8
-            yield Case(f"{name} forward", forward, theirs, at_least, 1.5)
-            if number > 1:  # nobody asks for the gradient with respect to pictures
-                yield Case(f"{name} dx", input_, input_theirs, at_least, 1.5)
-            yield Case(f"{name} dw", weight, weight_theirs, at_least, 1.5)
+    mine()
+    same(dz, theirs().numpy(), "cross entropy gradient")
+    # The greatest, its difference, the exponential (counted as one), the sum, the quotient.
+    return case(f"cross entropy {N}×{K}", mine, theirs, 5 * z.size, z, dz)

@@ -70,6 +70,7 @@ def pytorch(channels_last: bool = False, compiled: bool = False) -> Callable[[Ta
         if channels_last:
             module = module.to(memory_format=torch.channels_last)
             x = x.contiguous(memory_format=torch.channels_last)
+        torch.compiler.reset()  # it gives up on code that it has compiled too often
         run = torch.compile(module) if compiled else module
         return _inference(module, run, x) if task.work == "infer" else _step(module, run, x, labels)
 
@@ -83,7 +84,7 @@ def _step(module: Any, run: Any, x: Any, labels: Any) -> Side:
     optimizer = torch.optim.SGD(module.parameters(), LR, momentum=MOMENTUM)
 
     def step() -> float:
-        loss = torch.nn.functional.cross_entropy(run(x), labels)
+        loss: Any = torch.nn.functional.cross_entropy(run(x), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

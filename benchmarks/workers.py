@@ -12,15 +12,18 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from .nets import Task
 from .peers import PEERS
 from .timing import Side, sample
+
+T = TypeVar("T")
 
 
 class WorkerError(Exception):
@@ -80,6 +83,15 @@ class Worker:
         return answer
 
 
+def alone(function: Callable[..., T], *arguments: Any, threads: int) -> T:
+    """What ``function`` returns in a fresh process with so many threads."""
+    with (
+        _started_with(environment(threads), threads),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+    ):
+        return pool.submit(function, *arguments).result()
+
+
 @contextmanager
 def workers(*peers: str, threads: int) -> Iterator[list[Worker]]:
     """A worker for each peer; their imports run side by side."""
@@ -108,16 +120,33 @@ def _started_with(settings: Mapping[str, str], threads: int) -> Iterator[None]:
     """A process that is started here has these variables, and so many processors."""
     former = dict(os.environ)
     os.environ.update(settings)
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    if allowed is not None:
-        os.sched_setaffinity(0, sorted(allowed)[:threads])
     try:
-        yield
+        with on_processors(threads):
+            yield
     finally:
         os.environ.clear()
         os.environ.update(former)
-        if allowed is not None:
-            os.sched_setaffinity(0, allowed)
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def on_processors(count: int) -> Iterator[None]:
+    """On Linux, this thread and what it starts run on the first ``count`` processors it may use."""
+    if not hasattr(os, "sched_getaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _serve(peer: str, threads: int, pipe: Connection) -> None:

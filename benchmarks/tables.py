@@ -1,0 +1,99 @@
+"""The main tables: the nets, the operators, and the limits of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from . import charts, convolutions, operators
+from .compare import net_rows, peers_here, tasks
+from .operators import Case
+from .peers import MINICNN
+from .report import show, summary
+from .roofline import L2, MEMORY, Roofline
+from .rows import Row, rows_of
+from .settings import Settings, in_process
+from .timing import sample, summarise, take_turns
+
+
+def nets(settings: Settings) -> list[dict[str, Any]]:
+    """Each net beside each peer."""
+    rows: list[Row] = []
+    chosen = [task for task in tasks() if settings.wanted(task.name)]
+    for threads in settings.threads:
+        peers = peers_here(threads, settings.quick)
+        rows += show(net_rows(chosen, peers, threads, settings.repetitions), threads)
+        if "JAX" in peers:
+            print("JAX takes as many threads as it sees processors: here it sees one.")
+    return finish(rows, settings, "nets.png")
+
+
+def all_operators(settings: Settings) -> dict[str, Any]:
+    """Each operator beside PyTorch, and under the roofline."""
+    rows: list[Row] = []
+    limits = []
+    for threads in settings.threads:
+        with in_process(threads) as torch:
+            if torch is None:
+                print("\noperators: left out, for PyTorch is not installed")
+                return {"skipped": "PyTorch is not installed"}
+            roofline = Roofline(threads, torch)
+            rows += show(operator_rows(settings, roofline), threads, shares=True)
+            limits.append(roofline.record())
+            print(limits_text(limits[-1]))
+    if rows:
+        charts.roofline(rows, limits, settings.out / "roofline.png")
+    return {"rows": finish(rows, settings, "operators.png"), "limits": limits}
+
+
+def operator_rows(settings: Settings, roofline: Roofline) -> Iterator[Row]:
+    """The rows, as they are measured in this process."""
+    threads, torch = roofline.threads, roofline.torch
+    for case in chain(operators.cases(threads, torch), convolutions.cases(threads, torch)):
+        if settings.wanted(case.name):
+            yield from operator_row(case, settings.repetitions, roofline)
+
+
+def operator_row(case: Case, repetitions: int, roofline: Roofline) -> Iterator[Row]:
+    """One operator, timed."""
+    timers = {MINICNN: partial(sample, case.mine), "PyTorch": partial(sample, case.theirs)}
+    samples = take_turns(timers, repetitions)
+    share = roofline.share(case.operations, case.bytes, summarise(samples[MINICNN]).median)
+    for row in rows_of(case.name, samples, roofline.threads, lambda _: case.goal):
+        yield replace(row, share=share)
+
+
+def limits_of_machine(settings: Settings) -> list[dict[str, Any]]:
+    """The peak, and the bandwidth of copies of all sizes."""
+    records = []
+    for threads in settings.threads:
+        with in_process(threads) as torch:
+            roofline = Roofline(threads, torch)
+            record = roofline.record()
+            print(f"\nthreads: {threads}\n{limits_text(record)}")
+            sizes = [2**exponent for exponent in range(14, 31, 2)]
+            record["copies"] = [[size, roofline.bandwidth(size) / 1e9] for size in sizes]
+            for size, rate in record["copies"]:
+                print(f"a copy that moves {size / 1024:>9,.0f} KB{rate:>8.1f} GB/s")
+        records.append(record)
+    return records
+
+
+def limits_text(record: dict[str, Any]) -> str:
+    """The machine's limits in a line."""
+    return (
+        f"limits on {record['threads']} thread(s): {record['peak_gflops']:.1f} GFLOP/s; copies of "
+        f"{L2 // 1024} KB {record['copy_l2_gb_s']:.1f} GB/s, "
+        f"of {MEMORY // 2**20} MB {record['copy_memory_gb_s']:.1f} GB/s"
+    )
+
+
+def finish(rows: list[Row], settings: Settings, picture: str) -> list[dict[str, Any]]:
+    """Sum up, draw, and give what is to be written."""
+    if rows:
+        print(summary(rows))
+        charts.ratios(rows, settings.out / picture)
+    return [row.record() for row in rows]
