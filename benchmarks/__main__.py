@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     args = parser().parse_args(arguments)
     if args.level and os.environ.get(LEVEL) != args.level:
+        if args.level not in levels.available():
+            parser().error(f"--level: there are {', '.join(levels.available())} here")
         os.environ[LEVEL] = args.level  # read when the kernels are imported: begin again
         os.execv(sys.executable, [sys.executable, "-m", "benchmarks", *arguments])
     settings = settings_of(args)

@@ -32,20 +32,19 @@ print((time.perf_counter() - middle) * 1e3, (middle - before) * 1e3)
 """
 
 MEMORY = """
-import resource, sys
 import numpy
-unit = 1024 if sys.platform != "darwin" else 1024**2
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+from benchmarks.peak import peak_mb
+before = peak_mb()
 import {name}
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit - before, 0)
+print(peak_mb() - before, 0)
 """
 
 TRAIN = """
-import resource, sys
+import sys
+from benchmarks.peak import peak_mb
 from minicnn.cli import main
 assert main(["train", "--quiet", "--out", sys.argv[1]]) == 0
-unit = 1024 if sys.platform != "darwin" else 1024**2
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 0)
+print(peak_mb(), 0)
 """
 
 

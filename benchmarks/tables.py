@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -10,13 +10,14 @@ from typing import Any
 
 from . import charts, convolutions, operators
 from .compare import net_rows, peers_here, tasks
+from .goals import PYTORCH
 from .operators import Case
 from .peers import MINICNN
 from .report import show, summary
 from .roofline import L2, MEMORY, Roofline
 from .rows import Row, rows_of
 from .settings import Settings, in_process
-from .timing import sample, summarise, take_turns
+from .timing import sample, take_turns
 
 
 def nets(settings: Settings) -> list[dict[str, Any]]:
@@ -41,7 +42,8 @@ def all_operators(settings: Settings) -> dict[str, Any]:
                 print("\noperators: left out, for PyTorch is not installed")
                 return {"skipped": "PyTorch is not installed"}
             roofline = Roofline(threads, torch)
-            rows += show(operator_rows(settings, roofline), threads, shares=True)
+            cases = operator_cases(threads, torch)
+            rows += show(under_the_roof(cases, settings, roofline), threads, shares=True)
             limits.append(roofline.record())
             print(limits_text(limits[-1]))
     if rows:
@@ -49,21 +51,25 @@ def all_operators(settings: Settings) -> dict[str, Any]:
     return {"rows": finish(rows, settings, "operators.png"), "limits": limits}
 
 
-def operator_rows(settings: Settings, roofline: Roofline) -> Iterator[Row]:
+def operator_cases(threads: int, torch: Any) -> Iterator[Case]:
+    """All operators."""
+    return chain(operators.cases(threads, torch), convolutions.cases(threads, torch))
+
+
+def under_the_roof(cases: Iterable[Case], settings: Settings, roofline: Roofline) -> Iterator[Row]:
     """The rows, as they are measured in this process."""
-    threads, torch = roofline.threads, roofline.torch
-    for case in chain(operators.cases(threads, torch), convolutions.cases(threads, torch)):
+    for case in cases:
         if settings.wanted(case.name):
-            yield from operator_row(case, settings.repetitions, roofline)
+            row = operator_row(case, roofline.threads, settings.repetitions)
+            yield replace(row, share=roofline.share(case.operations, case.bytes, row.mine.median))
 
 
-def operator_row(case: Case, repetitions: int, roofline: Roofline) -> Iterator[Row]:
-    """One operator, timed."""
-    timers = {MINICNN: partial(sample, case.mine), "PyTorch": partial(sample, case.theirs)}
+def operator_row(case: Case, threads: int, repetitions: int) -> Row:
+    """One operator, timed in this process."""
+    timers = {MINICNN: partial(sample, case.mine), PYTORCH: partial(sample, case.theirs)}
     samples = take_turns(timers, repetitions)
-    share = roofline.share(case.operations, case.bytes, summarise(samples[MINICNN]).median)
-    for row in rows_of(case.name, samples, roofline.threads, lambda _: case.goal):
-        yield replace(row, share=share)
+    (row,) = rows_of(case.name, samples, threads, lambda _: case.goal)
+    return row
 
 
 def limits_of_machine(settings: Settings) -> list[dict[str, Any]]:

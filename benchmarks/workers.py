@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from .nets import Task
+from .peak import peak_mb
 from .peers import PEERS
 from .timing import Side, sample
 
@@ -180,20 +180,3 @@ def _perform(side: Side | None, verb: str, calls: int) -> Any:
     if side is None:
         raise RuntimeError("nothing was prepared")
     return [side() for _ in range(calls)] if verb == "run" else sample(side, calls)
-
-
-def peak_mb() -> float:
-    """The most memory that this process has had, in MB.
-
-    Linux hands the figure that getrusage gives on from the process that started this one, so it is
-    read from /proc there.
-    """
-    try:
-        with open("/proc/self/status", encoding="ascii") as lines:
-            sizes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-        return int(sizes[0]) / 1024
-    except (OSError, IndexError):
-        import resource
-
-        unit = 1024 if sys.platform != "darwin" else 1024**2
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
