@@ -1,10 +1,10 @@
 """Time to 98.8 % on MNIST: LeNet-5, the same recipe on both sides, from the files to the result.
 
 Batches of 64 in a new random order each epoch, SGD with momentum 0.9, one cycle of the learning
-rate over three epochs; after each epoch the 10,000 test pictures are classified, and the clock stops
-when 98.8 % of them are right. It starts before the files are read, by the same function on both
-sides, and after the imports. Each run has a process of its own; the sides take turns, seed by seed,
-from the same weights.
+rate over three epochs. After each epoch the 10,000 test pictures are classified, and the clock
+stops when 98.8 % of them are right. It starts after the imports and before the files are read, by
+the same function on both sides. Each run has a process of its own; the sides take turns, seed by
+seed, from the same weights.
 """
 
 from __future__ import annotations

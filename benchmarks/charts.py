@@ -35,30 +35,36 @@ def new_figure(width: float, height: float) -> Any:
 def plain_numbers(ax: Any) -> None:
     """Ticks of logarithmic axes as 0.1, 1, 10 rather than as powers of ten."""
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
+        if axis.get_scale() == "log":
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
 
 
-def ratios(rows: list[Row], path: Path) -> None:
-    """The ratios as bars; a line at 1, a tick at what is asked for."""
-    figure = new_figure(9, 1.2 + 0.17 * len(rows))
-    ax = figure.add_subplot()
-    places = np.arange(len(rows))[::-1]
-    values = [row.ratio.median for row in rows]
-    ax.barh(places, values, color=[COLOURS[row.peer] for row in rows])
-    goals = [(p, row.goal.at_least) for p, row in zip(places, rows, strict=True) if row.goal]
-    ax.plot([goal for _, goal in goals], [p for p, _ in goals], "|", color="#000000", ms=8)
-    ax.axvline(1, color="#333333", linewidth=0.8)
-    ax.set_xscale("log")
-    ticks = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64]
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.set_xlim(min(0.25, *values), max(4, 1.2 * max(values)))
-    labels = [f"{row.name} · {row.peer} · {row.threads} thr." for row in rows]
-    ax.set_yticks(places, labels, fontsize=6)
-    ax.set_ylim(-1, len(rows))
-    ax.set_xlabel("time of the peer / time of minicnn (a tick: what is asked for)")
+def ratios(rows: Sequence[Row], path: Path) -> None:
+    """The ratios as bars from 1 on, a tick at what is asked for; a column for each thread count."""
+    threads = list(dict.fromkeys(row.threads for row in rows))
+    labels = list(dict.fromkeys((row.name, row.peer) for row in rows))[::-1]  # bars go upwards
+    figure = new_figure(4 + 4.5 * len(threads), 1.2 + 0.17 * len(labels))
+    axes = figure.subplots(1, len(threads), sharey=True, squeeze=False)[0]
+    for ax, count in zip(axes, threads, strict=True):
+        own = [row for row in rows if row.threads == count]
+        _bars(ax, own, [labels.index((row.name, row.peer)) for row in own])
+        ax.set_title(f"{count} thread{'s' if count > 1 else ''}")
+        ax.set_xlabel("time of the peer / time of minicnn")
+    axes[0].set_yticks(range(len(labels)), [f"{name} · {peer}" for name, peer in labels], size=6)
+    axes[0].set_ylim(-1, len(labels))
     figure.savefig(path, dpi=110)
+
+
+def _bars(ax: Any, rows: list[Row], places: list[int]) -> None:
+    values = np.array([row.ratio.median for row in rows])
+    ax.barh(places, values - 1, left=1, color=[COLOURS[row.peer] for row in rows])
+    goals = [(p, row.goal.at_least) for p, row in zip(places, rows, strict=True) if row.goal]
+    ax.plot([goal for _, goal in goals], [p for p, _ in goals], "|", color="#000000", ms=7)
+    ax.axvline(1, color="#333333", linewidth=0.8)
+    ax.set_xscale("log", base=2)
+    plain_numbers(ax)
+    ax.grid(axis="x", linewidth=0.3)
 
 
 def roofline(rows: Iterable[Row], limits: Iterable[Record], path: Path) -> None:
@@ -68,14 +74,15 @@ def roofline(rows: Iterable[Row], limits: Iterable[Record], path: Path) -> None:
     """
     limits, rows = list(limits), [row for row in rows if row.share]
     figure = new_figure(7.5 * len(limits), 5.5)
-    intensities = np.geomspace(0.05, 1000, 200)
+    intensities = np.geomspace(0.02, 1000, 200)
     for place, limit in enumerate(limits, start=1):
         ax = figure.add_subplot(1, len(limits), place)
         for name, style in (("copy_memory_gb_s", "-"), ("copy_l2_gb_s", "--")):
             roof = np.minimum(limit["peak_gflops"], intensities * limit[name])
             label = f"{limit[name]:.0f} GB/s {'in memory' if style == '-' else 'in a cache'}"
             ax.plot(intensities, roof, style, color="#333333", linewidth=1, label=label)
-        for number, (family, members) in enumerate(_families(rows, limit["threads"]).items()):
+        families = _families(rows, limit["threads"])
+        for number, (family, members) in enumerate(families.items()):
             points = [row.share for row in members if row.share]
             xs, ys = [p.intensity for p in points], [p.gflops for p in points]
             ax.plot(xs, ys, "osv^D<>ph"[number % 9], ms=5, alpha=0.8, label=family)
@@ -87,11 +94,12 @@ def roofline(rows: Iterable[Row], limits: Iterable[Record], path: Path) -> None:
 
 
 def _families(rows: list[Row], threads: int) -> dict[str, list[Row]]:
-    """Operators of one kind, by the first word of their names."""
+    """Operators of one kind, by their names without the direction."""
     result: dict[str, list[Row]] = {}
     for row in rows:
         if row.threads == threads:
-            name = "convolutions" if " conv" in row.name else row.name.split(" ")[0]
+            kind = row.name.removesuffix(" forward").removesuffix(" backward")
+            name = "convolutions" if " conv" in kind else kind
             result.setdefault(name, []).append(row)
     return result
 

@@ -70,8 +70,10 @@ def pytorch(channels_last: bool = False, compiled: bool = False) -> Callable[[Ta
         if channels_last:
             module = module.to(memory_format=torch.channels_last)
             x = x.contiguous(memory_format=torch.channels_last)
-        torch.compiler.reset()  # it gives up on code that it has compiled too often
-        run = torch.compile(module) if compiled else module
+        run = module
+        if compiled:
+            torch.compiler.reset()  # it gives up on a class of modules compiled too often
+            run = torch.compile(module)
         return _inference(module, run, x) if task.work == "infer" else _step(module, run, x, labels)
 
     return build
