@@ -52,7 +52,7 @@ def run(settings: Settings) -> dict[str, Any]:
         runs: dict[str, list[Result]] = {name: [] for name in sides}
         for seed in seeds:
             for name, side in sides.items():
-                result = alone(side, seed, threads, threads=threads)
+                result = alone(PEER_OF[name], side, seed, threads, threads=threads)
                 runs[name].append(result)
                 print(line(name, seed, result), flush=True)
         medians = {name: median(found) for name, found in runs.items()}

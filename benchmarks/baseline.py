@@ -25,8 +25,7 @@ from .goals import PYTORCH
 from .peers import MINICNN, PEERS
 from .report import machine
 from .rows import Row
-from .settings import in_process
-from .tables import operator_cases, operator_row
+from .tables import every_operator, operator_rows
 
 FILE = Path(__file__).with_name("baseline.json")
 TOLERANCE = 0.15
@@ -107,12 +106,8 @@ def rows(wanted: Callable[[str], bool], repetitions: int) -> Iterator[Row]:
     """Nets and some operators, on one thread, as they are measured."""
     chosen = [task for task in tasks() if wanted(task.name)]
     yield from net_rows(chosen, (MINICNN, PYTORCH), 1, repetitions)
-    operators = [name for name in OPERATORS if wanted(name)]
-    if operators:
-        with in_process(1) as torch:
-            for case in operator_cases(1, torch):
-                if case.name in operators:
-                    yield operator_row(case, 1, repetitions)
+    operators = [one for one in every_operator() if one.name in OPERATORS and wanted(one.name)]
+    yield from operator_rows(operators, 1, repetitions)
 
 
 def fallen(before: Ratios, now: Ratios) -> list[Fall]:

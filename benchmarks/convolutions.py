@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,31 @@ import numpy as np
 from minicnn import kernels
 
 from .goals import convolution
-from .nets import NETS, Array, Conv
-from .operators import Case, numbers
+from .nets import NETS, Array, Conv, Net
+from .operators import Case, Group, numbers
 from .peers import same
 from .timing import Side
 
 
-def cases(threads: int, torch: Any) -> Iterator[Case]:
-    """All of them; both sides of each have been seen to agree."""
-    for net in NETS:
+def groups(nets: Iterable[Net] = NETS) -> Iterator[Group]:
+    """All of them; of a net's first convolution nobody asks for dx."""
+    for net in nets:
         for number, (conv, (H, W)) in enumerate(net.convolutions, start=1):
             name = f"{net.name} conv{number}"
-            operator = Convolution(conv, (net.batch, conv.inputs, H, W), threads, torch)
-            operator.check(name)
-            yield from operator.cases(name, first=number == 1)
+            directions = ("forward", "dw") if number == 1 else ("forward", "dx", "dw")
+            goals = tuple(
+                (f"{name} {direction}", convolution(conv.inputs)) for direction in directions
+            )
+            yield Group(cases, (name, conv, (net.batch, conv.inputs, H, W)), goals)
+
+
+def cases(
+    name: str, conv: Conv, shape: tuple[int, ...], threads: int, torch: Any
+) -> Iterator[Case]:
+    """One convolution's; both sides of each have been seen to agree."""
+    operator = Convolution(conv, shape, threads, torch)
+    operator.check(name)
+    yield from operator.cases(name)
 
 
 class Convolution:
@@ -82,19 +93,17 @@ class Convolution:
         same(self.dx, self.input_gradient_theirs().numpy(), f"{name} dx")
         same(self.dw, self.weight_gradient_theirs().numpy(), f"{name} dw")
 
-    def cases(self, name: str, first: bool) -> Iterator[Case]:
-        """Forward and the gradients; of a net's first convolution nobody asks for dx."""
+    def cases(self, name: str) -> Iterator[Case]:
+        """Forward and the gradients."""
         # Two operations for each tap of each output, whichever way they are summed: Winograd's
         # way takes fewer, and may so come out above the limit of the direct sum.
         operations = 2.0 * self.y.size * self.w[0].size
 
         def case(what: str, mine: Side, theirs: Side, *arrays: Array) -> Case:
             moved = float(sum(array.nbytes for array in arrays))
-            goal = convolution(self.conv.inputs)
-            return Case(f"{name} {what}", mine, theirs, goal, operations, moved)
+            return Case(f"{name} {what}", mine, theirs, operations, moved)
 
         x, w, dy = self.x, self.w, self.dy
         yield case("forward", self.forward, self.forward_theirs, x, w, self.y)
-        if not first:
-            yield case("dx", self.input_gradient, self.input_gradient_theirs, dy, w, self.dx)
+        yield case("dx", self.input_gradient, self.input_gradient_theirs, dy, w, self.dx)
         yield case("dw", self.weight_gradient, self.weight_gradient_theirs, x, dy, self.dw)

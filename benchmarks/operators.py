@@ -8,7 +8,8 @@ output.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,12 +25,11 @@ SHAPE = (64, 32, 32, 32)
 
 
 class Case(NamedTuple):
-    """An operator: minicnn's side, PyTorch's, the goal, and what it takes at the least."""
+    """An operator: minicnn's side, PyTorch's, and what it takes at the least."""
 
     name: str
     mine: Side
     theirs: Side
-    goal: Goal
     operations: float
     bytes: float
 
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 def case(name: str, mine: Side, theirs: Side, operations: float, *arrays: Array) -> Case:
     """An operator that reads or writes ``arrays``."""
     moved = float(sum(array.nbytes for array in arrays))
-    return Case(name, mine, theirs, OPERATORS[name], operations, moved)
+    return Case(name, mine, theirs, operations, moved)
 
 
 def numbers(*shape: int) -> Any:
@@ -45,14 +45,55 @@ def numbers(*shape: int) -> Any:
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
-def cases(threads: int, torch: Any) -> Iterator[Case]:
-    """All operators; both sides of each have been seen to agree."""
-    for kernel, stride in ((2, 2), (3, 2)):
-        yield from pooling(kernel, stride, threads, torch)
-    yield from relu(threads, torch)
-    yield from batch_norm(threads, torch)
-    for classes in (10, 1000):
-        yield cross_entropy(64, classes, torch)
+class Group(NamedTuple):
+    """Operators that share their arrays: what builds them from these arguments, and their goals."""
+
+    build: Callable[..., Iterator[Case]]
+    arguments: tuple[Any, ...]
+    goals: tuple[tuple[str, Goal], ...]
+
+    def operators(self) -> Iterator[Operator]:
+        """Its members."""
+        for name, goal in self.goals:
+            yield Operator(name, goal, self)
+
+
+class Operator(NamedTuple):
+    """One of a group, to be built in a process of its own."""
+
+    name: str
+    goal: Goal
+    group: Group
+
+    def case(self, threads: int) -> Case:
+        """Both sides; they have been seen to agree."""
+        return built(self.group, threads)[self.name]
+
+
+@lru_cache(maxsize=1)
+def built(group: Group, threads: int) -> dict[str, Case]:
+    """The group's operators by name; the last group stays, for its members come together."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return {case.name: case for case in group.build(*group.arguments, threads, torch)}
+
+
+def groups() -> Iterator[Group]:
+    """All operators but the convolutions."""
+    for k, s in ((2, 2), (3, 2)):
+        yield Group(pooling, (k, s), asked(f"MaxPool2D {k}×{k} s{s}"))
+    yield Group(relu, (), asked("ReLU"))
+    yield Group(batch_norm, (), asked("BatchNorm2D"))
+    for K in (10, 1000):
+        yield Group(cross_entropy, (64, K), asked(f"cross entropy 64×{K}"))
+
+
+def asked(start: str) -> tuple[tuple[str, Goal], ...]:
+    """The operators whose names begin so, with their goals."""
+    return tuple(
+        (name, goal) for name, goal in OPERATORS.items() if f"{name} ".startswith(f"{start} ")
+    )
 
 
 def pooling(k: int, s: int, threads: int, torch: Any) -> Iterator[Case]:
@@ -153,8 +194,8 @@ def batch_norm(threads: int, torch: Any) -> Iterator[Case]:
     yield case("BatchNorm2D backward", backward, backward_theirs, 9 * x.size, dy, x, dy, x, dx)
 
 
-def cross_entropy(N: int, K: int, torch: Any) -> Case:
-    """Softmax cross entropy together with its gradient."""
+def cross_entropy(N: int, K: int, threads: int, torch: Any) -> Iterator[Case]:
+    """Softmax cross entropy together with its gradient; minicnn's runs on one thread always."""
     z, labels = numbers(N, K), np.arange(N) % K
     dz = np.empty_like(z)
     tz, tlabels = torch.from_numpy(z).requires_grad_(), torch.from_numpy(labels)
@@ -170,4 +211,4 @@ def cross_entropy(N: int, K: int, torch: Any) -> Case:
     mine()
     same(dz, theirs().numpy(), "cross entropy gradient")
     # The greatest, its difference, the exponential (counted as one), the sum, the quotient.
-    return case(f"cross entropy {N}×{K}", mine, theirs, 5 * z.size, z, dz)
+    yield case(f"cross entropy {N}×{K}", mine, theirs, 5 * z.size, z, dz)

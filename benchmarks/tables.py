@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
 from . import charts, convolutions, operators
 from .compare import net_rows, peers_here, tasks
 from .goals import PYTORCH
-from .operators import Case
-from .peers import MINICNN
+from .operators import Operator
+from .peers import MINICNN, PEERS
 from .report import show, summary
 from .roofline import L2, MEMORY, Roofline
 from .rows import Row, rows_of
 from .settings import Settings, in_process
-from .timing import sample, take_turns
+from .timing import take_turns
+from .workers import workers
 
 
 def nets(settings: Settings) -> list[dict[str, Any]]:
@@ -34,16 +34,17 @@ def nets(settings: Settings) -> list[dict[str, Any]]:
 
 def all_operators(settings: Settings) -> dict[str, Any]:
     """Each operator beside PyTorch, and under the roofline."""
+    if not PEERS[PYTORCH].installed:
+        print("\noperators: left out, for PyTorch is not installed")
+        return {"skipped": "PyTorch is not installed"}
+    chosen = [operator for operator in every_operator() if settings.wanted(operator.name)]
     rows: list[Row] = []
     limits = []
-    for threads in settings.threads:
+    for threads in settings.threads if chosen else ():
         with in_process(threads) as torch:
-            if torch is None:
-                print("\noperators: left out, for PyTorch is not installed")
-                return {"skipped": "PyTorch is not installed"}
             roofline = Roofline(threads, torch)
-            cases = operator_cases(threads, torch)
-            rows += show(under_the_roof(cases, settings, roofline), threads, shares=True)
+            found = operator_rows(chosen, threads, settings.repetitions, roofline)
+            rows += show(found, threads, shares=True)
             limits.append(roofline.record())
             print(limits_text(limits[-1]))
     if rows:
@@ -51,25 +52,26 @@ def all_operators(settings: Settings) -> dict[str, Any]:
     return {"rows": finish(rows, settings, "operators.png"), "limits": limits}
 
 
-def operator_cases(threads: int, torch: Any) -> Iterator[Case]:
-    """All operators."""
-    return chain(operators.cases(threads, torch), convolutions.cases(threads, torch))
+def every_operator() -> Iterator[Operator]:
+    """All operators, those that share arrays one after the other."""
+    for group in chain(operators.groups(), convolutions.groups()):
+        yield from group.operators()
 
 
-def under_the_roof(cases: Iterable[Case], settings: Settings, roofline: Roofline) -> Iterator[Row]:
-    """The rows, as they are measured in this process."""
-    for case in cases:
-        if settings.wanted(case.name):
-            row = operator_row(case, roofline.threads, settings.repetitions)
-            yield replace(row, share=roofline.share(case.operations, case.bytes, row.mine.median))
-
-
-def operator_row(case: Case, threads: int, repetitions: int) -> Row:
-    """One operator, timed in this process."""
-    timers = {MINICNN: partial(sample, case.mine), PYTORCH: partial(sample, case.theirs)}
-    samples = take_turns(timers, repetitions)
-    (row,) = rows_of(case.name, samples, threads, lambda _: case.goal)
-    return row
+def operator_rows(
+    chosen: Iterable[Operator], threads: int, repetitions: int, roofline: Roofline | None = None
+) -> Iterator[Row]:
+    """The rows, as they are measured, each side in a process of its own."""
+    with workers(MINICNN, PYTORCH, threads=threads) as team:
+        for operator in chosen:
+            for worker in team:
+                worker.prepare(operator)
+            samples = take_turns({w.peer: w.seconds for w in team}, repetitions)
+            (row,) = rows_of(operator.name, samples, threads, lambda _, goal=operator.goal: goal)
+            if roofline is not None:
+                operations, moved = team[0].cost(operator)
+                row = replace(row, share=roofline.share(operations, moved, row.mine.median))
+            yield row
 
 
 def limits_of_machine(settings: Settings) -> list[dict[str, Any]]:

@@ -19,8 +19,9 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from .nets import Task
+from .operators import Operator
 from .peak import peak_mb
-from .peers import PEERS
+from .peers import MINICNN, PEERS
 from .timing import Side, sample
 
 T = TypeVar("T")
@@ -44,11 +45,12 @@ class Worker:
         context = get_context("spawn")
         self._pipe, far = context.Pipe()
         self._process = context.Process(target=_serve, args=(peer, threads, far), daemon=True)
-        with _started_with({**environment(threads), **(settings or {})}, threads):
+        own = {"BENCHMARKS_IMPORT_FIRST": " ".join(PEERS[peer].modules), **(settings or {})}
+        with _started_with({**environment(threads), **own}, threads):
             self._process.start()
         far.close()
 
-    def prepare(self, task: Task) -> None:
+    def prepare(self, task: Task | Operator) -> None:
         """Build the side that does ``task``, in place of the former one."""
         self._ask("prepare", task)
 
@@ -60,6 +62,11 @@ class Worker:
     def seconds(self, calls: int) -> float:
         """A `Timer`."""
         return float(self._ask("seconds", calls))
+
+    def cost(self, operator: Operator) -> tuple[float, float]:
+        """Operations and bytes of an operator."""
+        operations, moved = self._ask("cost", operator)
+        return operations, moved
 
     def peak(self) -> float:
         """The most memory so far, in MB, above what the process had when all was imported."""
@@ -83,10 +90,11 @@ class Worker:
         return answer
 
 
-def alone(function: Callable[..., T], *arguments: Any, threads: int) -> T:
-    """What ``function`` returns in a fresh process with so many threads."""
+def alone(peer: str, function: Callable[..., T], *arguments: Any, threads: int) -> T:
+    """What ``function`` returns in a fresh process of a peer, with so many threads."""
+    first = {"BENCHMARKS_IMPORT_FIRST": " ".join(PEERS[peer].modules)}
     with (
-        _started_with(environment(threads), threads),
+        _started_with({**environment(threads), **first}, threads),
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
     ):
         return pool.submit(function, *arguments).result()
@@ -164,8 +172,10 @@ def _serve(peer: str, threads: int, pipe: Connection) -> None:
             if verb == "prepare":
                 side = None
                 gc.collect()
-                side = PEERS[peer].build(argument, threads)
+                side = side_of(peer, argument, threads)
                 answer = None
+            elif verb == "cost":
+                answer = argument.case(threads).operations, argument.case(threads).bytes
             elif verb == "peak":
                 answer = peak_mb() - imported
             else:
@@ -174,6 +184,14 @@ def _serve(peer: str, threads: int, pipe: Connection) -> None:
             pipe.send((False, f"{type(error).__name__}: {error}"))
         else:
             pipe.send((True, answer))
+
+
+def side_of(peer: str, task: Task | Operator, threads: int) -> Side:
+    """What the peer does for a task."""
+    if isinstance(task, Task):
+        return PEERS[peer].build(task, threads)
+    case = task.case(threads)
+    return case.mine if peer == MINICNN else case.theirs
 
 
 def _perform(side: Side | None, verb: str, calls: int) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+import sys
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from benchmarks import convolutions, operators
+from benchmarks import convolutions, goals, operators
 from benchmarks.nets import NETS, Conv, Net, Task
 from benchmarks.peers import COMPILED, MINICNN, PEERS, DisagreementError, same
-from benchmarks.workers import Worker, WorkerError, alone, environment
+from benchmarks.workers import Worker, WorkerError, alone, environment, side_of
 from minicnn import kernels
 
 PEER_NAMES = [name for name in PEERS if name not in (MINICNN, COMPILED)]  # compiling is slow
@@ -55,25 +55,33 @@ def test_disagreement_is_refused() -> None:
         same(np.zeros((2, 1)), np.zeros(2), "two sides")
 
 
-@pytest.mark.parametrize("family", [operators.cases, convolutions.cases])
-def test_operators_agree(
-    family: Callable[[int, Any], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch = pytest.importorskip("torch")
+TINY = Net("tiny", (3, 12, 12), 2, (Conv(3, 4, 3, 2), Conv(4, 5, 3, padding=1)))
+
+
+@pytest.mark.parametrize(
+    "group",
+    [*operators.groups(), *convolutions.groups([TINY])],
+    ids=lambda group: group.goals[0][0],
+)
+def test_operators_agree(group: operators.Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
     monkeypatch.setattr(operators, "SHAPE", (2, 3, 9, 8))
-    tiny = Net("tiny", (3, 12, 12), 2, (Conv(3, 4, 3, 2), Conv(4, 5, 3, padding=1)))
-    monkeypatch.setattr(convolutions, "NETS", (tiny,))
-    for case in family(1, torch):  # each is checked before it is handed out
+    for operator in group.operators():
+        case = operator.case(1)  # it is checked before it is handed out
         assert case.operations > 0 and case.bytes > 0
         case.mine()
         case.theirs()
 
 
-def test_work_and_traffic_of_a_convolution_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-    tiny = Net("tiny", (3, 6, 6), 2, (Conv(3, 4, 3),))
-    monkeypatch.setattr(convolutions, "NETS", (tiny,))
-    forward = next(convolutions.cases(1, torch))
+def test_every_operator_that_has_a_goal_is_measured() -> None:
+    names = [name for group in operators.groups() for name, _ in group.goals]
+    assert names == list(goals.OPERATORS)
+
+
+def test_work_and_traffic_of_a_convolution_are_counted() -> None:
+    pytest.importorskip("torch")
+    (group,) = convolutions.groups([Net("tiny", (3, 6, 6), 2, (Conv(3, 4, 3),))])
+    forward = next(group.operators()).case(1)
     assert forward.operations == 2 * (2 * 4 * 4 * 4) * (3 * 3 * 3)
     assert forward.bytes == 4 * (2 * 3 * 6 * 6 + 4 * 3 * 3 * 3 + 2 * 4 * 4 * 4)
 
@@ -95,6 +103,27 @@ def test_a_worker_computes_the_same_in_its_own_process() -> None:
         worker.run()
 
 
+def test_an_operator_has_a_side_of_each_library() -> None:
+    pytest.importorskip("torch")
+    (group,) = convolutions.groups([Net("tiny", (3, 6, 6), 2, (Conv(3, 4, 3),))])
+    operator = next(group.operators())
+    assert side_of(MINICNN, operator, 1) == operator.case(1).mine
+    assert side_of("PyTorch", operator, 1) == operator.case(1).theirs
+
+
+def first_of(*names: str) -> list[str]:
+    """Of these modules, in the order in which they were imported."""
+    return [name for name in sys.modules if name in names]
+
+
+@pytest.mark.parametrize("peer", ["PyTorch", "ONNX Runtime"])
+def test_in_its_own_process_a_peer_comes_before_minicnn(peer: str) -> None:
+    if not PEERS[peer].installed:
+        pytest.skip(f"{peer} is not installed")
+    module = PEERS[peer].modules[0]
+    assert alone(peer, first_of, module, "minicnn", threads=1) == [module, "minicnn"]
+
+
 def test_a_process_of_its_own_has_the_threads_in_its_environment() -> None:
-    assert alone(kernels.get_num_threads, threads=1) == 1
+    assert alone(MINICNN, kernels.get_num_threads, threads=1) == 1
     assert environment(2)["OMP_NUM_THREADS"] == "2"
