@@ -22,9 +22,8 @@ def groups(nets: Iterable[Net] = NETS) -> Iterator[Group]:
         for number, (conv, (H, W)) in enumerate(net.convolutions, start=1):
             name = f"{net.name} conv{number}"
             directions = ("forward", "dw") if number == 1 else ("forward", "dx", "dw")
-            goals = tuple(
-                (f"{name} {direction}", convolution(conv.inputs)) for direction in directions
-            )
+            goal = convolution(conv.inputs)
+            goals = tuple((f"{name} {direction}", goal) for direction in directions)
             yield Group(cases, (name, conv, (net.batch, conv.inputs, H, W)), goals)
 
 

@@ -91,9 +91,8 @@ def groups() -> Iterator[Group]:
 
 def asked(start: str) -> tuple[tuple[str, Goal], ...]:
     """The operators whose names begin so, with their goals."""
-    return tuple(
-        (name, goal) for name, goal in OPERATORS.items() if f"{name} ".startswith(f"{start} ")
-    )
+    names = (name for name in OPERATORS if f"{name} ".startswith(f"{start} "))
+    return tuple((name, OPERATORS[name]) for name in names)
 
 
 def pooling(k: int, s: int, threads: int, torch: Any) -> Iterator[Case]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from . import charts, convolutions, operators
 from .compare import net_rows, peers_here, tasks
-from .goals import PYTORCH
+from .goals import PYTORCH, Goal
 from .operators import Operator
 from .peers import MINICNN, PEERS
 from .report import show, summary
@@ -58,6 +58,11 @@ def every_operator() -> Iterator[Operator]:
         yield from group.operators()
 
 
+def goal_of(operator: Operator) -> Callable[[str], Goal | None]:
+    """The goal of this operator beside a peer: PyTorch, in whatever way."""
+    return lambda peer: operator.goal
+
+
 def operator_rows(
     chosen: Iterable[Operator], threads: int, repetitions: int, roofline: Roofline | None = None
 ) -> Iterator[Row]:
@@ -67,7 +72,7 @@ def operator_rows(
             for worker in team:
                 worker.prepare(operator)
             samples = take_turns({w.peer: w.seconds for w in team}, repetitions)
-            (row,) = rows_of(operator.name, samples, threads, lambda _, goal=operator.goal: goal)
+            (row,) = rows_of(operator.name, samples, threads, goal_of(operator))
             if roofline is not None:
                 operations, moved = team[0].cost(operator)
                 row = replace(row, share=roofline.share(operations, moved, row.mine.median))

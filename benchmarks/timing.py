@@ -62,7 +62,7 @@ def sample(side: Side, calls: int) -> float:
 def settle(pause: float = 2e-3, longest: float = 0.2) -> None:
     """Wait until the idle threads of this process sleep.
 
-    The threads of OpenMP and of ONNX Runtime spin for up to 30 ms after their last work, in case
+    The threads of OpenMP and of ONNX Runtime spin for up to 60 ms after their last work, in case
     more comes. The side whose turn is next must not pay for that.
     """
     for _ in range(round(longest / pause)):

@@ -163,6 +163,7 @@ def _serve(peer: str, threads: int, pipe: Connection) -> None:
         importlib.import_module(module)
     imported = peak_mb()
     side: Side | None = None
+    answer: Any
     while True:
         try:
             verb, argument = pipe.recv()

@@ -58,11 +58,10 @@ def test_disagreement_is_refused() -> None:
 TINY = Net("tiny", (3, 12, 12), 2, (Conv(3, 4, 3, 2), Conv(4, 5, 3, padding=1)))
 
 
-@pytest.mark.parametrize(
-    "group",
-    [*operators.groups(), *convolutions.groups([TINY])],
-    ids=lambda group: group.goals[0][0],
-)
+GROUPS = [*operators.groups(), *convolutions.groups([TINY])]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.goals[0][0])
 def test_operators_agree(group: operators.Group, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(operators, "SHAPE", (2, 3, 9, 8))
