@@ -20,8 +20,10 @@ from .workers import Worker
 
 def run(settings: Settings) -> list[dict[str, Any]]:
     """Measure every net at every level; print the times, and the ratios to the lowest."""
-    levels = available()
-    records = []
+    levels, records = available(), []
+    if not levels:
+        print("\nlevels: there are none, for the compiled kernels are not in use")
+        return []
     for threads in settings.threads:
         columns = "".join(f"{level + ' ms':>11}{'':>7}" for level in levels)
         print(f"\n{f'threads: {threads}':<30}{columns}")

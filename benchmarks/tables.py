@@ -26,6 +26,9 @@ def nets(settings: Settings) -> list[dict[str, Any]]:
     chosen = [task for task in tasks() if settings.wanted(task.name)]
     for threads in settings.threads:
         peers = peers_here(threads, settings.quick)
+        if peers == [MINICNN]:
+            print("\nnets: left out, for no peer is installed")
+            break
         rows += show(net_rows(chosen, peers, threads, settings.repetitions), threads)
         if "JAX" in peers:
             print("JAX takes as many threads as it sees processors: here it sees one.")
