@@ -4,7 +4,7 @@ Batches of 64 in a new random order each epoch, SGD with momentum 0.9, one cycle
 rate over three epochs. After each epoch the 10,000 test pictures are classified, and the clock
 stops when 98.8 % of them are right. It starts after the imports and before the files are read, by
 the same function on both sides. Each run has a process of its own; the sides take turns, seed by
-seed, from the same weights.
+seed, from the same weights and with the same order of pictures, so that none is luckier.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minicnn as mc
+from minicnn.data import ArrayDataset
 
 from .goals import ACCURACY
-from .nets import MOMENTUM, NETS
+from .nets import MOMENTUM, NETS, Array
 from .peers import MINICNN, PEERS
 from .settings import Settings
 from .workers import alone
@@ -134,24 +135,26 @@ def pytorch_run(seed: int, threads: int, indexed: bool) -> Result:
     from torch.utils.data import DataLoader, TensorDataset
 
     torch.set_num_threads(threads)
-    torch.manual_seed(seed)
     start = time.perf_counter()
-    x, labels = (torch.from_numpy(array) for array in arrays("train"))
-    tests = TensorDataset(*(torch.from_numpy(array) for array in arrays("test")))
+    train, test = mc.data.mnist(split="train"), mc.data.mnist(split="test")
+    order = mc.DataLoader(train, BATCH, shuffle=True, seed=seed).order  # the same on all sides
+    x, labels = (torch.from_numpy(array) for array in arrays(train))
+    tests = TensorDataset(*(torch.from_numpy(array) for array in arrays(test)))
     module = NET.pytorch(NET.minicnn(seed))
     optimizer = torch.optim.SGD(module.parameters(), MAX_LR, momentum=MOMENTUM)
     steps = EPOCHS * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, MAX_LR, total_steps=steps + 1, cycle_momentum=False
+        optimizer, MAX_LR, total_steps=steps, cycle_momentum=False
     )
 
-    def batches() -> Iterator[Any]:
+    def batches(number: int) -> Iterator[Any]:
         if not indexed:
-            yield from DataLoader(TensorDataset(x, labels), BATCH, shuffle=True)
+            sampler = order(number).tolist()
+            yield from DataLoader(TensorDataset(x, labels), BATCH, sampler=sampler)
             return
-        order: Any = torch.randperm(len(x))
-        for chosen in order.split(BATCH):
-            yield x[chosen], labels[chosen]
+        chosen: Any = torch.from_numpy(order(number))
+        for indices in chosen.split(BATCH):
+            yield x[indices], labels[indices]
 
     def test_batches() -> Iterator[Any]:
         if not indexed:
@@ -163,7 +166,7 @@ def pytorch_run(seed: int, threads: int, indexed: bool) -> Result:
 
     def epoch(number: int) -> float:
         module.train()
-        for pictures, numbers in batches():
+        for pictures, numbers in batches(number):
             loss: Any = torch.nn.functional.cross_entropy(module(pictures), numbers)
             optimizer.zero_grad()
             loss.backward()
@@ -187,9 +190,8 @@ def pytorch_at_its_best(seed: int, threads: int) -> Result:
     return pytorch_run(seed, threads, indexed=True)
 
 
-def arrays(split: Any) -> tuple[Any, Any]:
+def arrays(dataset: ArrayDataset) -> tuple[Array, Array]:
     """Pictures N×1×H×W from 0 to 1, and labels."""
-    dataset = mc.data.mnist(split=split)
     return dataset.images.astype(np.float32) / np.float32(255), dataset.labels
 
 
