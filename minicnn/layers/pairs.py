@@ -4,8 +4,9 @@
     ReLU, MaxPool2D     backward, the pooling drops the gradients that the ReLU would stop: it knows
                         the winners, and a winner of 0 or less is one that the ReLU had cut off
 
-A layer of another class, a subclass too, is left alone, and every layer on its own does its own
-work.
+A layer of another class, a subclass too, is left alone, and so is one whose ``_forward`` somebody
+has put a function of their own around, to see what goes in and out. Every layer on its own does its
+own work.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ def together(layers: Sequence[Layer]) -> list[dict[str, bool]]:
     """For each layer the options that its ``_forward`` is to be given."""
     options: list[dict[str, bool]] = [{} for _ in layers]
     for k, layer in enumerate(layers):
-        if type(layer) is not ReLU:
+        if not plain(layer, ReLU):
             continue
-        if k > 0 and type(layers[k - 1]) is Conv2D:
+        if k > 0 and plain(layers[k - 1], Conv2D):
             options[k - 1]["relu"] = options[k]["done"] = True
-        if k + 1 < len(layers) and type(layers[k + 1]) is MaxPool2D:
+        if k + 1 < len(layers) and plain(layers[k + 1], MaxPool2D):
             options[k]["routed"] = options[k + 1]["after_relu"] = True
     return options
+
+
+def plain(layer: Layer, cls: type[Layer]) -> bool:
+    """Whether a layer is of this class itself, and nobody watches its forward pass."""
+    return type(layer) is cls and "_forward" not in vars(layer)
