@@ -54,7 +54,9 @@ class Convolution:
 
     def forward(self) -> None:
         """y = x ∗ w + b."""
-        kernels.engine.conv2d_forward(self.x, self.w, self.b, self.y, *self.how, self.threads)
+        kernels.engine.conv2d_forward(
+            self.x, self.w, self.b, self.y, *self.how, False, self.threads
+        )
 
     def input_gradient(self) -> None:
         """dx."""

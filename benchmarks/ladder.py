@@ -38,7 +38,7 @@ from minicnn import kernels
 
 from .ladder_picture import draw
 from .roofline_limits import Limits, plain
-from .timing import Side, Timing, take_turns
+from .timing import Side, Timing, sample, summarise, take_turns
 
 Array = npt.NDArray[Any]
 
@@ -243,7 +243,9 @@ class Row(NamedTuple):
 def climb(work: Work, limits: Mapping[int, Limits], repetitions: int) -> Iterator[Row]:
     """Check and time every rung; limits by number of threads."""
     check(work)
-    timings = take_turns(work.sides(), repetitions, warm_up=1)
+    timers = {name: partial(sample, side) for name, side in work.sides().items()}
+    samples = take_turns(timers, repetitions, warm_up=1)
+    timings = {name: summarise(times) for name, times in samples.items()}
     first = next(iter(timings.values()))
     intensity = work.operations / work.traffic
     for name, seconds in timings.items():

@@ -40,11 +40,12 @@ class Peer(NamedTuple):
 
 
 def minicnn_side(task: Task, threads: int) -> Side:
-    """minicnn, as a training loop by hand uses it; inference by `predict`."""
+    """minicnn, as a training loop by hand uses it; inference by a compiled plan."""
     mc.set_num_threads(threads)
     net, (pictures, labels) = task.net.minicnn(), task.data()
     if task.work == "infer":
-        return lambda: net.predict(pictures, batch_size=task.batch).data.reshape(task.batch, -1)
+        plan = net.compile(task.net.picture)
+        return lambda: plan(pictures).data.reshape(task.batch, -1)
     x, loss = mc.Tensor(pictures), mc.SoftmaxCrossEntropy()
     optimizer = mc.SGD(net.parameters(), LR, momentum=MOMENTUM)
 

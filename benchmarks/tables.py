@@ -44,8 +44,8 @@ def all_operators(settings: Settings) -> dict[str, Any]:
     rows: list[Row] = []
     limits = []
     for threads in settings.threads if chosen else ():
-        with in_process(threads) as torch:
-            roofline = Roofline(threads, torch)
+        with in_process(threads):
+            roofline = Roofline(threads)
             found = operator_rows(chosen, threads, settings.repetitions, roofline)
             rows += show(found, threads, shares=True)
             limits.append(roofline.record())
@@ -86,8 +86,8 @@ def limits_of_machine(settings: Settings) -> list[dict[str, Any]]:
     """The peak, and the bandwidth of copies of all sizes."""
     records = []
     for threads in settings.threads:
-        with in_process(threads) as torch:
-            roofline = Roofline(threads, torch)
+        with in_process(threads):
+            roofline = Roofline(threads)
             record = roofline.record()
             print(f"\nthreads: {threads}\n{limits_text(record)}")
             sizes = [2**exponent for exponent in range(14, 31, 2)]
