@@ -120,6 +120,18 @@ cdef inline Py_ssize_t tile_rows(Py_ssize_t rows) noexcept nogil:
     return ROWS
 
 
+cdef inline void interleave(const floating* row0, const floating* row1, const floating* row2,
+                            const floating* row3, Py_ssize_t steps,
+                            floating* out) noexcept nogil:
+    """out[k, r] = row_r[k] for four rows: gcc makes vector shuffles of this loop."""
+    cdef Py_ssize_t k
+    for k in range(steps):
+        out[4 * k] = row0[k]
+        out[4 * k + 1] = row1[k]
+        out[4 * k + 2] = row2[k]
+        out[4 * k + 3] = row3[k]
+
+
 cdef inline floating _total(const floating* lane) noexcept nogil:
     """The sum of LANES numbers, in halves: always in the same order."""
     cdef floating part[LANES]

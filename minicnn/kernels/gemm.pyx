@@ -34,7 +34,7 @@ from libc.string cimport memset
 from minicnn.kernels._dots cimport dots, gather_rows
 from minicnn.kernels._lower cimport Walk, clip, divide_up
 from minicnn.kernels._threads cimport worth
-from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, round_up, tile_rows
+from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, interleave, round_up, tile_rows
 from minicnn.kernels._walk cimport strip
 
 
@@ -102,20 +102,6 @@ cdef void both_along_k(const Sizes* s, const floating* a, const floating* b,
         dots_product(b, a, s.n, s.m, s.k, out, 1, s.n, s.threads)
 
 
-cdef void interleave(const floating* rows, Py_ssize_t ld, Py_ssize_t steps,
-                     floating* out) noexcept nogil:
-    """out[k, r] = rows[r, k] for four rows: gcc makes vector shuffles of this loop."""
-    cdef const floating* row1 = rows + ld
-    cdef const floating* row2 = rows + 2 * ld
-    cdef const floating* row3 = rows + 3 * ld
-    cdef Py_ssize_t k
-    for k in range(steps):
-        out[4 * k] = rows[k]
-        out[4 * k + 1] = row1[k]
-        out[4 * k + 2] = row2[k]
-        out[4 * k + 3] = row3[k]
-
-
 cdef void pack_a(const Sizes* s, const floating* a, Py_ssize_t tile,
                  floating* packed) noexcept nogil:
     """Lay A as the micro-kernel reads it: [block of k][tile][k][r], filled up with zeros."""
@@ -127,7 +113,8 @@ cdef void pack_a(const Sizes* s, const floating* a, Py_ssize_t tile,
         m0 = 0
         while m0 < s.m:
             if tile == 4 and m0 + 4 <= s.m and not s.transpose_a:
-                interleave(a + m0 * s.k + k0, s.k, steps, packed)
+                interleave(a + m0 * s.k + k0, a + (m0 + 1) * s.k + k0, a + (m0 + 2) * s.k + k0,
+                           a + (m0 + 3) * s.k + k0, steps, packed)
             else:
                 for k in range(steps):
                     for r in range(tile):
@@ -142,6 +129,7 @@ cdef void pack_panel(const Sizes* s, const floating* b, Py_ssize_t k0, Py_ssize_
                      Py_ssize_t n0, Py_ssize_t wide, floating* panel) noexcept nogil:
     """panel[k, n] = B[k0 + k, n0 + n] for n < wide, and zero up to COLS."""
     cdef floating four[4 * K_WALK]
+    cdef const floating* row
     cdef Py_ssize_t k, n, r, done = 0
     if wide < COLS:
         memset(panel, 0, steps * COLS * sizeof(floating))
@@ -156,7 +144,8 @@ cdef void pack_panel(const Sizes* s, const floating* b, Py_ssize_t k0, Py_ssize_
                     panel[k * COLS + n] = b[k * s.n + n]
         return
     while done + 4 <= wide:
-        interleave(b + (n0 + done) * s.k + k0, s.k, steps, four)
+        row = b + (n0 + done) * s.k + k0
+        interleave(row, row + s.k, row + 2 * s.k, row + 3 * s.k, steps, four)
         for k in range(steps):
             for r in range(4):
                 panel[k * COLS + done + r] = four[4 * k + r]

@@ -135,7 +135,7 @@ def cases(draw: st.DrawFn) -> Case:
         batch=draw(st.sampled_from((1, 2, 3, 9))),
         groups=draw(st.sampled_from((1, 1, 2, 3))),
         channels=draw(st.integers(1, 9)),
-        outputs=draw(st.integers(1, 13)),
+        outputs=draw(st.integers(1, 13) | st.sampled_from([48, 49, 70])),
         size=(least[0] + extra[0], least[1] + extra[1]),
         kernel=kernel,
         stride=stride,
@@ -170,6 +170,13 @@ NAMED = {
     "one output": Case(3, 1, 8, 1, (13, 12), (3, 3)),
     "two outputs": Case(3, 1, 8, 2, (13, 12), (3, 3)),
     "five outputs": Case(3, 1, 8, 5, (13, 12), (3, 3)),
+    "many outputs": Case(3, 1, 5, 53, (9, 8), (3, 3)),
+    "many outputs, strided groups": Case(5, 2, 3, 50, (13, 12), (3, 3), (2, 2), (1, 1)),
+    "many outputs, large planes": Case(2, 1, 3, 49, (25, 24), (3, 2), (1, 1), (1, 0)),
+    "many outputs, two pixels": Case(200, 1, 2, 48, (4, 3), (3, 3)),
+    "many outputs, one pixel": Case(5, 1, 4, 60, (3, 3), (3, 3)),
+    "many outputs, 1x1": Case(3, 1, 9, 64, (5, 7), (1, 1)),
+    "many outputs, bands": Case(1, 1, 2, 48, (140, 210), (3, 3), (1, 1), (1, 1)),
     "one column": Case(3, 1, 4, 5, (20, 3), (3, 3)),
     "one pixel": Case(5, 1, 4, 5, (3, 3), (3, 3)),
     "wide kernel": Case(2, 1, 1, 3, (11, 30), (11, 17), (1, 1), (5, 8)),
@@ -204,6 +211,7 @@ THREADED = {
     "depthwise": Case(8, 32, 1, 1, (40, 40), (3, 3), (1, 1), (1, 1)),
     "many channels": Case(3, 1, 100, 40, (9, 9), (3, 3), (1, 1), (1, 1)),
     "1x1": Case(7, 1, 64, 48, (14, 14), (1, 1)),
+    "many outputs": Case(6, 1, 20, 70, (15, 13), (3, 3), (2, 2)),
 }
 
 
