@@ -20,7 +20,7 @@ from minicnn.kernels._walk cimport strip
 
 cdef enum:
     K_LINEAR = 192          # k of one block: its part of a strip fills half of L1
-    PICTURES = 32           # pictures of one item
+    PICTURES = 32           # pictures of one item, at most
     K_TURNED = 64           # k of one block while weights are packed
 
 

@@ -365,17 +365,17 @@ cdef void share_chunk(const Plan* p, const Run* r, Py_ssize_t first, Py_ssize_t 
 cdef void run_linear(const Step* s, const Run* r) noexcept nogil:
     cdef const float* x = at(r, &s.source, 0, NULL)
     cdef float* y = at(r, &s.target, 0, NULL)
-    cdef Py_ssize_t tile = tile_rows(r.batch), groups = divide_up(r.batch, PICTURES), item, b, n
-    cdef Py_ssize_t features = s.channels
+    cdef Py_ssize_t tile = tile_rows(r.batch), features = s.channels, item, b, n
+    cdef Py_ssize_t most = PICTURES // tile * tile, groups = divide_up(r.batch, most)
     cdef int threads = worth(r.batch * features * s.outputs, THREAD_WORK, r.threads)
     for item in prange(divide_up(r.batch, tile), num_threads=threads, schedule="static"):
         pack_rows(x, features, r.batch, tile, item * tile, r.rows)
     for item in prange(divide_up(s.outputs, COLS) * groups, num_threads=threads,
                        schedule="dynamic"):
-        b = item % groups * PICTURES
+        b = item % groups * most
         n = item // groups * COLS
         linear_item(r.rows + b * features, features, s.packed + n * features, s.start + n,
-                    s.floor, tile, clip(PICTURES, 0, r.batch - b), clip(COLS, 0, s.outputs - n),
+                    s.floor, tile, clip(most, 0, r.batch - b), clip(COLS, 0, s.outputs - n),
                     s.ramp, y + b * s.outputs + n, s.outputs)
 
 

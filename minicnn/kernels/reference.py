@@ -429,7 +429,8 @@ def plan_run(plan: Program, x: Array, y: Array, num_threads: int) -> None:
     for step in plan.steps:
         sources = [step.source] if step.other is None else [step.source, step.other]
         given = [at(place, step.in_shape).reshape(B, *step.in_shape) for place in sources]
-        at(step.target, step.out_shape)[...] = _step(step, *given).reshape(B, -1)
+        result = _step(step, *given).reshape(B, math.prod(step.out_shape))
+        at(step.target, step.out_shape)[...] = result
 
 
 def _step(step: Step, x: Array, other: Array | None = None) -> Array:

@@ -72,7 +72,7 @@ def test_every_layer_compiles(case: Case, backend: str) -> None:
         assert_same(net.compile(case.picture)(x).numpy(), forward(net, x))
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 25, 64])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 25, 64, 65, 99])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_plan_says_what_the_net_says(name: str, count: int) -> None:
     net = lived_in(MODELS[name]())
