@@ -153,13 +153,13 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
         return False
     size, each = adjoint_packed(&g, s), adjoint_scratch(&g, s)
     memory = malloc((s.threads * each + s.groups * size) * sizeof(floating)
-                    + 2 * s.outputs * sizeof(Py_ssize_t) + 64)
+                    + 2 * s.outputs * sizeof(Py_ssize_t) + 128)
     if memory == NULL:
         free_walk(&g)
         return False
     scratch = <floating*> aligned(memory)
     packed = scratch + s.threads * each
-    off = <Py_ssize_t*> (packed + s.groups * size)
+    off = <Py_ssize_t*> aligned(packed + s.groups * size)
     for i in range(s.outputs):                 # of a strip of dy, and of a panel of edges
         off[i], off[s.outputs + i] = i * s.out_height * s.out_width, i * COLS
     for i in range(s.groups):
