@@ -12,12 +12,14 @@ from .rows import Row, rows_of
 from .timing import Samples, take_turns
 from .workers import Worker, WorkerError, workers
 
+INFER_BATCH = 64
+
 
 def tasks() -> list[Task]:
     """Training, inference in batches and of single pictures, with each of the nets."""
     result = []
     for net in NETS:
-        result += [Task(net, "train", net.batch), Task(net, "infer", net.batch)]
+        result += [Task(net, "train", net.batch), Task(net, "infer", INFER_BATCH)]
         result.append(Task(net, "infer", 1))
     return result
 

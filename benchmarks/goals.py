@@ -28,7 +28,7 @@ def _row(at_least: tuple[float, ...], stretch: tuple[float, ...]) -> dict[str, G
     return dict(zip(NET_NAMES, goals, strict=True))
 
 
-# "infer" is a batch of the size that the net is trained with, "infer 1" a single picture.
+# "infer" is a batch of 64, "infer 1" a single picture.
 NETS: dict[tuple[str, str], dict[str, Goal]] = {
     ("train", PYTORCH): _row((3, 2.2, 1.25, 1.7, 1.3), (4, 3, 1.6, 2.3, 1.8)),
     ("train", BEST): _row((2.5, 1.8, 1.15, 1.2, 1.15), (3.5, 2.6, 1.5, 1.6, 1.5)),
