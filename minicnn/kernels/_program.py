@@ -16,10 +16,7 @@ Array = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 Sizes = tuple[int, int, int]
 
-ARENAS = ("input", "output", "chunk", "batch")
-KINDS = ("conv", "linear", "maxpool", "avgpool", "scale", "function", "add", "copy")
 NOTHING = np.empty(0, np.float32)
-FUNCTIONS = ("relu", "leaky_relu", "sigmoid", "tanh")
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ class Step:
         bias: What is added per output.
         relu: Whether a ReLU comes last.
         pooled: Of a conv: whether maxima over windows of 2×2 are taken of its outputs.
-        function, slope: Of a function: one of FUNCTIONS, and the slope of a leaky_relu.
+        function: Of a function: relu, leaky_relu, sigmoid or tanh.
+        slope: Of a leaky_relu.
     """
 
     kind: str

@@ -27,7 +27,6 @@ class Piece(NamedTuple):
     """Layers in a row that are compiled together, or (without a program) one that is not."""
 
     layers: list[Layer]
-    in_shape: Sizes
     out_shape: Sizes
     program: Program | None
     names: list[str]
@@ -140,7 +139,7 @@ def pieces_of(net: Layer, in_shape: Sizes) -> list[Piece]:
             in_shape, row = pieces[-1].out_shape, []
         if layer is not None:
             out_shape = layer.output_shape((1, *in_shape))[1:]
-            pieces.append(Piece([layer], in_shape, out_shape, None, [layer.name or layer.kind]))
+            pieces.append(Piece([layer], out_shape, None, [layer.name or layer.kind]))
             in_shape = out_shape
     return pieces
 
@@ -150,7 +149,7 @@ def compiled(layers: list[Layer], in_shape: Sizes) -> Piece:
     for layer in layers:
         out_shape = layer.output_shape((1, *out_shape))[1:]
     program, names = program_of(layers, in_shape)
-    return Piece(layers, in_shape, out_shape, program, names)
+    return Piece(layers, out_shape, program, names)
 
 
 def run(piece: Piece, handle: Handle, x: FloatArray) -> FloatArray:
