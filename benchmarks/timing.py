@@ -16,7 +16,7 @@ Timer = Callable[[int], float]
 Samples = dict[str, list[float]]
 """For each side the seconds of a call, round by round."""
 
-SHORTEST = 5e-3
+SHORTEST = 20e-3
 """Seconds that one sample lasts at least: shorter work is repeated within it."""
 
 
