@@ -161,26 +161,27 @@ def batch_norm(threads: int, torch: Any) -> Iterator[Case]:
     x, dy = numbers(*SHAPE), numbers(*SHAPE)[::-1].copy()
     y, dx = np.empty_like(x), np.empty_like(x)
     mean, var, dgamma, dbeta = (np.empty(C, np.float32) for _ in range(4))
-    gamma = np.ones(C, np.float32)
     tx, tdy, tg = torch.from_numpy(x), torch.from_numpy(dy), torch.ones(C)
     tb, rmean, rvar = torch.zeros(C), torch.zeros(C), torch.ones(C)
 
     def forward() -> Any:
         engine.batchnorm2d_statistics(x, mean, var, threads)
         inv = 1 / np.sqrt(var + np.float32(1e-5))
-        engine.batchnorm2d_normalize(x, inv, -mean * inv, y, threads)
-        return inv
+        shift = -mean * inv
+        engine.batchnorm2d_normalize(x, inv, shift, y, False, threads)
+        return inv, shift
 
     def forward_theirs() -> Any:
         return aten.native_batch_norm(tx, tg, tb, rmean, rvar, True, 0.1, 1e-5)
 
-    inv = forward()
+    inv, shift = forward()
     ty, tmean, tinv = forward_theirs()
     saved = tmean, tinv, True, 1e-5, [True, True, True]
 
     def backward() -> None:
-        engine.batchnorm2d_backward_reduce(dy, x, mean, inv, dgamma, dbeta, threads)
-        engine.batchnorm2d_backward_input(dy, x, gamma, mean, inv, dgamma, dbeta, dx, threads)
+        numbers = inv, shift, mean, inv, dgamma, dbeta
+        engine.batchnorm2d_backward_reduce(dy, x, *numbers, False, threads)
+        engine.batchnorm2d_backward_input(dy, x, *numbers, dx, False, threads)
 
     def backward_theirs() -> Any:
         return aten.native_batch_norm_backward(tdy, tx, tg, rmean, rvar, *saved)
@@ -188,7 +189,7 @@ def batch_norm(threads: int, torch: Any) -> Iterator[Case]:
     backward()
     same(y, ty.numpy(), "BatchNorm")
     same(dx, backward_theirs()[0].numpy(), "BatchNorm gradient")
-    # Sum, squared difference and its sum, scale and shift; backward one product more in the sums.
+    # Difference, its square and both sums, scale and shift; backward one product more in the sums.
     yield case("BatchNorm2D forward", forward, forward_theirs, 6 * x.size, x, x, y)
     yield case("BatchNorm2D backward", backward, backward_theirs, 9 * x.size, dy, x, dy, x, dx)
 

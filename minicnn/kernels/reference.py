@@ -343,15 +343,32 @@ def batchnorm2d_statistics(x: Array, mean: Array, var: Array, num_threads: int) 
     var[...] = exact.var(axis=(0, 2, 3))
 
 
-def batchnorm2d_normalize(x: Array, scale: Array, shift: Array, y: Array, num_threads: int) -> None:
-    """y[b,c,h,w] = x[b,c,h,w] · scale[c] + shift[c]."""
+def batchnorm2d_normalize(
+    x: Array, scale: Array, shift: Array, y: Array, relu: bool, num_threads: int
+) -> None:
+    """y[b,c,h,w] = x[b,c,h,w] · scale[c] + shift[c]; with ``relu`` the ReLU of that."""
     y[...] = x * scale[:, np.newaxis, np.newaxis] + shift[:, np.newaxis, np.newaxis]
+    if relu:
+        relu_forward(y, y, num_threads)
 
 
 def batchnorm2d_backward_reduce(
-    dy: Array, x: Array, mean: Array, inv_std: Array, dgamma: Array, dbeta: Array, num_threads: int
+    dy: Array,
+    x: Array,
+    scale: Array,
+    shift: Array,
+    mean: Array,
+    inv_std: Array,
+    dgamma: Array,
+    dbeta: Array,
+    relu: bool,
+    num_threads: int,
 ) -> None:
-    """dbeta[c] = Σ dy; dgamma[c] = Σ dy · x̂ with x̂ = (x − mean) · inv_std."""
+    """dbeta[c] = Σ dy; dgamma[c] = Σ dy · x̂ with x̂ = (x − mean) · inv_std.
+
+    With ``relu``, over those pixels alone that the ReLU behind let through: x · scale + shift > 0.
+    """
+    dy = _through_relu(dy, x, scale, shift) if relu else dy
     centred = x.astype(np.float64) - mean[:, np.newaxis, np.newaxis]
     dbeta[...] = dy.sum(axis=(0, 2, 3), dtype=np.float64)
     dgamma[...] = (dy * centred).sum(axis=(0, 2, 3)) * inv_std
@@ -360,18 +377,28 @@ def batchnorm2d_backward_reduce(
 def batchnorm2d_backward_input(
     dy: Array,
     x: Array,
-    gamma: Array,
+    scale: Array,
+    shift: Array,
     mean: Array,
     inv_std: Array,
     dgamma: Array,
     dbeta: Array,
     dx: Array,
+    relu: bool,
     num_threads: int,
 ) -> None:
-    """dx = gamma · inv_std · (dy − dbeta/N − x̂ · dgamma/N), N = B·H·W."""
+    """dx = scale · (dy − dbeta/N − x̂ · dgamma/N), scale = gamma · inv_std, N = B·H·W."""
+    dy = _through_relu(dy, x, scale, shift) if relu else dy
     N = max(x.size // len(mean), 1)
-    mu, r, g, dg, db = (a[:, np.newaxis, np.newaxis] for a in (mean, inv_std, gamma, dgamma, dbeta))
-    dx[...] = g * r * (dy - db / N - (x - mu) * r * (dg / N))
+    mu, r, g, dg, db = (a[:, np.newaxis, np.newaxis] for a in (mean, inv_std, scale, dgamma, dbeta))
+    dx[...] = g * (dy - db / N - (x - mu) * r * (dg / N))
+
+
+def _through_relu(dy: Array, x: Array, scale: Array, shift: Array) -> Array:
+    """The gradient before a ReLU of x · scale + shift."""
+    y = np.empty_like(x)
+    batchnorm2d_normalize(x, scale, shift, y, False, 1)
+    return np.where(y <= 0, 0, dy)
 
 
 def softmax_cross_entropy(
@@ -448,7 +475,7 @@ def _step(step: Step, x: Array, other: Array | None = None) -> Array:
     elif step.kind == "avgpool":
         avgpool2d_forward(x, y, *windows, step.count_include_pad, 1)
     elif step.kind == "scale":
-        batchnorm2d_normalize(x, step.weight, step.bias, y, 1)
+        batchnorm2d_normalize(x, step.weight, step.bias, y, False, 1)
     elif step.kind == "function":
         slope = (step.slope,) if step.function == "leaky_relu" else ()
         FUNCTIONS[step.function](x.reshape(-1), y.reshape(-1), *slope, 1)

@@ -66,7 +66,7 @@ class BatchNorm2D(Layer):
             )
         return in_shape
 
-    def _forward(self, x: FloatArray) -> FloatArray:
+    def _forward(self, x: FloatArray, relu: bool = False) -> FloatArray:
         C = (self.num_features,)
         mean, var = self.values("running_mean", C), self.values("running_var", C)
         if self.training:
@@ -75,8 +75,8 @@ class BatchNorm2D(Layer):
         scale = self.values("weight", C) * inv_std
         shift = self.values("bias", C) - mean * scale
         y = self.buffer("y", x.shape, x.dtype)
-        kernels.engine.batchnorm2d_normalize(x, scale, shift, y, kernels.threads)
-        self.save(x, mean.copy(), inv_std, self.training)
+        kernels.engine.batchnorm2d_normalize(x, scale, shift, y, relu, kernels.threads)
+        self.save(x, scale, shift, mean.copy(), inv_std, self.training, relu)
         return y
 
     def _batch_statistics(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -97,25 +97,23 @@ class BatchNorm2D(Layer):
         return mean, var
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
-        x, mean, inv_std, used_batch_statistics = self.saved
-        gamma, _ = self.values("weight", mean.shape), self.values("bias", mean.shape)
+        x, scale, shift, mean, inv_std, used_batch_statistics, relu = self.saved
         dgamma, dbeta = np.empty_like(mean), np.empty_like(mean)
         kernels.engine.batchnorm2d_backward_reduce(
-            dy, x, mean, inv_std, dgamma, dbeta, kernels.threads
+            dy, x, scale, shift, mean, inv_std, dgamma, dbeta, relu, kernels.threads
         )
+        for attribute in self.parameter_names:  # somebody may have put others in their place
+            self.values(attribute, dgamma.shape)
         self.weight.add_grad(dgamma)
         self.bias.add_grad(dbeta)
         if not need_dx:
             return None
+        if not used_batch_statistics:  # μ and σ² are constants: nothing flows back through them
+            dgamma, dbeta = np.zeros_like(dgamma), np.zeros_like(dbeta)
         dx = self.buffer("dx", x.shape, x.dtype)
-        if used_batch_statistics:
-            kernels.engine.batchnorm2d_backward_input(
-                dy, x, gamma, mean, inv_std, dgamma, dbeta, dx, kernels.threads
-            )
-        else:
-            kernels.engine.batchnorm2d_normalize(
-                dy, gamma * inv_std, np.zeros_like(mean), dx, kernels.threads
-            )
+        kernels.engine.batchnorm2d_backward_input(
+            dy, x, scale, shift, mean, inv_std, dgamma, dbeta, dx, relu, kernels.threads
+        )
         return dx
 
     def args(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class ReLU(Layer):
         if not need_dx:
             return None
         (y,) = self.saved
-        if y is None:  # the pooling behind has let through only what may pass
+        if y is None:  # a neighbour sees to it that only what may pass does
             return dy
         dx = self.buffer("dx", y.shape, y.dtype)
         kernels.engine.relu_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1), kernels.threads)

@@ -58,6 +58,24 @@ def test_bits_are_those_of_the_layers_one_by_one(pool: Any, backend: str, dtype:
         np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("backend", ["cython", "reference"])
+def test_batch_norm_and_relu(backend: str, dtype: str, training: bool) -> None:
+    def build(relu: type[mc.ReLU]) -> mc.Sequential:
+        norm = mc.BatchNorm2D(5)
+        norm.weight.data[:] = [1, -2, 0, 0.5, 3]
+        norm.bias.data[:] = [0.1, 0, 0, -0.2, 1]
+        block = mc.Sequential(mc.Conv2D(2, 5, 3, rng=0), norm, relu(), mc.MaxPool2D(3, 2))
+        return block.astype(dtype).train(training)
+
+    x = np.random.default_rng(0).standard_normal((4, 2, 9, 10)).astype(dtype)
+    with kernels.use_backend(backend):
+        mine, theirs = passes(build(mc.ReLU), x), passes(build(Apart), x)
+    for name in mine:
+        np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+
+
 def test_who_works_together() -> None:
     pairs = together(list(net(mc.ReLU, mc.MaxPool2D(2))))
     assert pairs == [
@@ -68,6 +86,8 @@ def test_who_works_together() -> None:
         {"done": True},
     ]
     assert not any(together(list(net(Apart, mc.MaxPool2D(2)))))
+    block = [mc.BatchNorm2D(2), mc.ReLU(), mc.MaxPool2D(2)]
+    assert together(block) == [{"relu": True}, {"done": True, "routed": True}, {}]
     assert together([mc.ReLU()]) == [{}]
     assert together([]) == []
 
