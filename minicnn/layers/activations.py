@@ -40,7 +40,7 @@ class LeakyReLU(Layer):
         if not need_dx:
             return None
         (x,) = self.saved
-        dx = self.buffer("dx", x.shape, x.dtype)
+        dx = self.borrow(x.shape, x.dtype)
         kernels.engine.leaky_relu_backward(
             dy.reshape(-1), x.reshape(-1), dx.reshape(-1), self.negative_slope, kernels.threads
         )
@@ -65,7 +65,7 @@ class Sigmoid(Layer):
         if not need_dx:
             return None
         (y,) = self.saved
-        dx = self.buffer("dx", y.shape, y.dtype)
+        dx = self.borrow(y.shape, y.dtype)
         kernels.engine.sigmoid_backward(
             dy.reshape(-1), y.reshape(-1), dx.reshape(-1), kernels.threads
         )
@@ -87,6 +87,6 @@ class Tanh(Layer):
         if not need_dx:
             return None
         (y,) = self.saved
-        dx = self.buffer("dx", y.shape, y.dtype)
+        dx = self.borrow(y.shape, y.dtype)
         kernels.engine.tanh_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1), kernels.threads)
         return dx

@@ -64,7 +64,7 @@ class AvgPool2D(Layer):
         if not need_dx:
             return None
         (in_shape,) = self.saved
-        dx = self.buffer("dx", in_shape, dy.dtype)
+        dx = self.borrow(in_shape, dy.dtype)
         kernels.engine.avgpool2d_backward(dy, dx, *self._geometry)
         return dx
 
@@ -105,6 +105,6 @@ class GlobalAvgPool2D(Layer):
         if not need_dx:
             return None
         (in_shape,) = self.saved
-        dx = self.buffer("dx", in_shape, dy.dtype)
+        dx = self.borrow(in_shape, dy.dtype)
         kernels.engine.global_avgpool2d_backward(dy, dx, kernels.threads)
         return dx

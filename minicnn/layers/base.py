@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from ..errors import ShapeError
 from ..tensor import FloatArray, Parameter, Tensor, is_recording
+from .memory import Blocks
 from .module import Module
 
 if TYPE_CHECKING:
@@ -34,21 +35,25 @@ if TYPE_CHECKING:
 Shape = tuple[int, int, int, int]
 Self = TypeVar("Self", bound="Layer")
 
-_inside_container: ContextVar[bool] = ContextVar("minicnn_inside_container", default=False)
+_lender: ContextVar[Blocks | None] = ContextVar("minicnn_lender", default=None)
+"""The blocks of the outermost container that is at work; None outside of all."""
 
 _LAYERS: dict[str, type[Layer]] = {}
 
 
 class reusing_buffers:  # noqa: N801 (reads as a statement: with reusing_buffers():)
-    """In this block `Layer.buffer` gives memory that the layer keeps and will use again."""
+    """In this block layers use memory again: their own, or blocks that all of a net share."""
 
-    __slots__ = ("_token",)
+    __slots__ = ("_blocks", "_token")
+
+    def __init__(self, container: Layer) -> None:
+        self._blocks = _lender.get() or container._blocks
 
     def __enter__(self) -> None:
-        self._token = _inside_container.set(True)
+        self._token = _lender.set(self._blocks)
 
     def __exit__(self, *_: object) -> None:
-        _inside_container.reset(self._token)
+        _lender.reset(self._token)
 
 
 class Layer(Module):
@@ -85,6 +90,7 @@ class Layer(Module):
     def __init__(self) -> None:
         super().__init__()
         self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._blocks = Blocks()
         self._saved: tuple[Any, ...] | None = None
         self._in_shape: tuple[int, ...] | None = None
         self._out_shape: tuple[int, ...] = ()
@@ -255,7 +261,13 @@ class Layer(Module):
     @staticmethod
     def _fresh() -> dict[str, Any]:
         """The attributes that hold buffers and the last pass, as they are before the first."""
-        return {"_buffers": {}, "_saved": None, "_in_shape": None, "_input": None}
+        return {
+            "_buffers": {},
+            "_blocks": Blocks(),
+            "_saved": None,
+            "_in_shape": None,
+            "_input": None,
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: the layer without its buffers and its last pass."""
@@ -265,10 +277,11 @@ class Layer(Module):
         """Memory for a result, its values undefined, of just the shape asked for.
 
         Inside a container it is the layer's own from step to step, under ``key``, grown when a
-        bigger batch comes. Otherwise it is new, since the caller is going to have it.
+        bigger batch comes; under `no_grad`, where nobody will come back to it, it is borrowed.
+        Otherwise it is new, since the caller is going to have it.
         """
-        if not _inside_container.get():
-            return np.empty(shape, dtype)
+        if _lender.get() is None or not is_recording():
+            return self.borrow(shape, dtype)
         current = self._buffers.get(key)
         if current is not None and current.shape == shape and current.dtype == dtype:
             return current
@@ -279,6 +292,15 @@ class Layer(Module):
         result: npt.NDArray[Any] = memory.reshape(-1)[:size].reshape(shape)
         self._buffers[key] = result
         return result
+
+    def borrow(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> FloatArray:
+        """Memory for what is done with once the next layer has read it: a gradient, dL/dx.
+
+        Inside a container all layers share it, and it returns by itself: see `memory`. Otherwise it
+        is new.
+        """
+        blocks = _lender.get()
+        return np.empty(shape, dtype) if blocks is None else blocks.borrow(shape, dtype)
 
     def save(self, *values: Any) -> None:
         """Keep values for ``_backward``, unless recording is off."""

@@ -110,7 +110,7 @@ class BatchNorm2D(Layer):
             return None
         if not used_batch_statistics:  # μ and σ² are constants: nothing flows back through them
             dgamma, dbeta = np.zeros_like(dgamma), np.zeros_like(dbeta)
-        dx = self.buffer("dx", x.shape, x.dtype)
+        dx = self.borrow(x.shape, x.dtype)
         kernels.engine.batchnorm2d_backward_input(
             dy, x, scale, shift, mean, inv_std, dgamma, dbeta, dx, relu, kernels.threads
         )

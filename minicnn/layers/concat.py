@@ -47,7 +47,7 @@ class Concat(Container):
         return B, sum(shape[1] for shape in shapes), H, W
 
     def _forward(self, x: FloatArray) -> FloatArray:
-        with reusing_buffers():
+        with reusing_buffers(self):
             parts = [branch._run(x) for branch in self.layers]
         y = self.buffer("y", self._out_shape, parts[0].dtype)
         np.concatenate(parts, axis=1, out=y)
@@ -60,22 +60,22 @@ class Concat(Container):
         dx: FloatArray | None = None
         end = np.cumsum(channels)
         for k, branch in enumerate(self.layers):
-            with reusing_buffers():
+            with reusing_buffers(self):
                 cut = dy[:, end[k] - channels[k] : end[k]]
-                part = self._contiguous(f"dy{k}", cut)
+                part = self._contiguous(cut)
                 back = branch._run_back(part, need_dx)
             if back is None:
                 continue
             if dx is None:
-                dx = self.buffer("dx", back.shape, back.dtype)
+                dx = self.borrow(back.shape, back.dtype)
                 dx[...] = back
             else:
                 dx += back
         return dx
 
-    def _contiguous(self, key: str, cut: FloatArray) -> FloatArray:
+    def _contiguous(self, cut: FloatArray) -> FloatArray:
         """A copy of ``cut`` in one piece, as layers expect their gradients."""
-        part = self.buffer(key, cut.shape, cut.dtype)
+        part = self.borrow(cut.shape, cut.dtype)
         part[...] = cut
         return part
 

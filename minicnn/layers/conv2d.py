@@ -126,7 +126,7 @@ class Conv2D(Layer):
         )
         if not need_dx:
             return None
-        dx = self.buffer("dx", x.shape, x.dtype)
+        dx = self.borrow(x.shape, x.dtype)
         kernels.engine.conv2d_backward_input(dy, weight, dx, *self._geometry)
         return dx
 

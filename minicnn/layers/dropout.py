@@ -57,7 +57,7 @@ class Dropout(Layer):
         (mask,) = self.saved
         if mask is None:
             return dy
-        dx = self.buffer("dx", dy.shape, dy.dtype)
+        dx = self.borrow(dy.shape, dy.dtype)
         np.multiply(dy, mask, out=dx)
         return dx
 

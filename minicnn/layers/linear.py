@@ -87,7 +87,7 @@ class Linear(Layer):
         kernels.engine.matmul(flat, rows, dw, True, False, accumulate, kernels.threads)
         if not need_dx:
             return None
-        dx = self.buffer("dx", in_shape, dy.dtype)
+        dx = self.borrow(in_shape, dy.dtype)
         kernels.engine.matmul(
             flat, weight, dx.reshape(rows.shape), False, False, False, kernels.threads
         )

@@ -57,7 +57,7 @@ class Residual(Layer):
         return through
 
     def _forward(self, x: FloatArray) -> FloatArray:
-        with reusing_buffers():
+        with reusing_buffers(self):
             through = self.body._run(x)
             past = x if self.shortcut is None else self.shortcut._run(x)
         y = self.buffer("y", through.shape, through.dtype)
@@ -70,12 +70,12 @@ class Residual(Layer):
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         check_passes(self, self._terms(), *self.saved)
-        with reusing_buffers():
+        with reusing_buffers(self):
             through = self.body._run_back(dy, need_dx)
             past = dy if self.shortcut is None else self.shortcut._run_back(dy, need_dx)
         if through is None or past is None:
             return None
-        dx = self.buffer("dx", through.shape, through.dtype)
+        dx = self.borrow(through.shape, through.dtype)
         np.add(through, past, out=dx)
         return dx
 

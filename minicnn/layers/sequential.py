@@ -152,7 +152,7 @@ class Sequential(Container):
         return in_shape
 
     def _forward(self, x: FloatArray) -> FloatArray:
-        with reusing_buffers():
+        with reusing_buffers(self):
             for layer, fused in zip(self.layers, together(self.layers), strict=True):
                 x = layer._run(x, **fused)
         self.save(passes(self.layers))
@@ -163,7 +163,7 @@ class Sequential(Container):
         check_passes(self, self.layers, *self.saved)
         first = 0 if need_dx else self._first_learner()
         dx: FloatArray | None = dy
-        with reusing_buffers():
+        with reusing_buffers(self):
             for index in range(len(self.layers) - 1, first - 1, -1):
                 assert dx is not None
                 dx = self.layers[index]._run_back(dx, need_dx or index > first)
