@@ -18,8 +18,8 @@ from minicnn.kernels._lower cimport clip, divide_up
 from minicnn.kernels._shape cimport Shape
 from minicnn.kernels._tile cimport COLS, LANES, ROWS, round_up, walk_full
 from minicnn.kernels._winograd cimport (
-    ACROSS, DOWN, IN_H, IN_W, PLACES, add_weights, own, transform_gradient, transform_input,
-    transform_output, transform_weights,
+    ACROSS, DOWN, IN_H, IN_W, PLACES, TOGETHER, add_weights, own, transform_gradient,
+    transform_input, transform_output, transform_weights,
 )
 
 
@@ -340,6 +340,8 @@ cdef inline bint tiles_backward_weight(const Shape* s, const float* x, const flo
                          + group * dy_group, s.groups * dy_group,
                          clip(chunk, 0, s.batch - item * chunk),
                          part + item * PLACES * weights, scratch + threadid() * each)
-        add_weights(part, chunks, weights, dweight + group * weights * 9, accumulate)
+        for item in prange(divide_up(weights, TOGETHER), num_threads=s.threads):
+            add_weights(part, chunks, weights, item * TOGETHER, dweight + group * weights * 9,
+                        accumulate)
     free(scratch)
     return True

@@ -63,6 +63,7 @@ cdef enum:
     IN_H = 6                # inputs of a tile, down and across
     IN_W = 4
     PLACES = 24
+    TOGETHER = 32           # weights whose gradients are added up at once
 
 
 cdef inline void four(const float* x, own v0, own v1, own v2, own v3) noexcept nogil:
@@ -238,22 +239,32 @@ cdef inline double down(const double* u, Py_ssize_t row) noexcept nogil:
 
 
 cdef inline void add_weights(const float* parts, Py_ssize_t count, Py_ssize_t weights,
-                             float* dweight, bint accumulate) noexcept nogil:
-    """dw = G6' dU G4 (added to dw or instead of it); dU is the sum of `count` parts."""
-    cdef double u[PLACES]
+                             Py_ssize_t first, float* dweight, bint accumulate) noexcept nogil:
+    """dw = G6' dU G4 (added to dw or instead of it) for some weights from `first` on; dU is the sum
+    of `count` parts, taken for TOGETHER weights at once: they are neighbours in memory."""
+    cdef double u[PLACES * TOGETHER]
     cdef double v[IN_H]
-    cdef Py_ssize_t k, e, i, j, part
-    for k in range(weights):
-        for e in range(PLACES):
-            u[e] = 0
-            for part in range(count):
-                u[e] += parts[(part * PLACES + e) * weights + k]
+    cdef const float* part
+    cdef const double* at
+    cdef Py_ssize_t wide = weights - first if weights - first < TOGETHER else TOGETHER
+    cdef Py_ssize_t k, e, i, j, p
+    for e in range(PLACES):
+        for k in range(wide):
+            u[e * TOGETHER + k] = 0
+        for p in range(count):
+            part = parts + (p * PLACES + e) * weights + first
+            for k in range(wide):
+                u[e * TOGETHER + k] += part[k]
+    dweight += 9 * first
+    for k in range(wide):
         for j in range(3):
             for i in range(IN_H):
+                at = u + 4 * i * TOGETHER + k
                 if j == 1:
-                    v[i] = 0.5 * (u[4 * i + 1] - u[4 * i + 2])
+                    v[i] = 0.5 * (at[TOGETHER] - at[2 * TOGETHER])
                 else:
-                    v[i] = 0.5 * (u[4 * i + 1] + u[4 * i + 2]) + u[4 * i + (0 if j == 0 else 3)]
+                    v[i] = 0.5 * (at[TOGETHER] + at[2 * TOGETHER]) + (
+                        at[0 if j == 0 else 3 * TOGETHER])
             for i in range(3):
                 if not accumulate:
                     dweight[9 * k + 3 * i + j] = 0

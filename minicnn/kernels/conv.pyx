@@ -51,6 +51,7 @@ cdef enum:
     WEIGHT_ITEMS = 8        # parts into which a weight gradient is cut, for threads to share
     WEIGHT_LEAST = 512      # positions that such a part sums over, or more
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
+    TOGETHER = 4096         # weights that a thread adds up at once
     SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
@@ -181,7 +182,7 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     and the copies are added in order.
     """
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, weights = s.outputs * s.channels * kernel
-    cdef Py_ssize_t passes, chunks, chunk, items, item, each, taps, i
+    cdef Py_ssize_t passes, chunks, chunk, items, item, each, taps
     cdef Walk g
     cdef void* memory
     cdef floating* scratch
@@ -210,14 +211,26 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     for item in prange(items, num_threads=s.threads, schedule="dynamic"):
         weight_numbered(&g, s, item, passes, chunk, x, dy, off, part,
                         scratch + threadid() * each)
-    for i in range(s.groups * weights):
-        if not accumulate:
-            dweight[i] = 0
-        for item in range(chunks):
-            dweight[i] += part[item * s.groups * weights + i]
+    weights *= s.groups
+    for item in prange(divide_up(weights, TOGETHER), num_threads=s.threads):
+        add_parts(part + item * TOGETHER, chunks, weights,
+                  clip(TOGETHER, 0, weights - item * TOGETHER), dweight + item * TOGETHER,
+                  accumulate)
     free(memory)
     free_walk(&g)
     return True
+
+
+cdef inline void add_parts(const floating* part, Py_ssize_t count, Py_ssize_t step,
+                           Py_ssize_t wide, floating* dweight, bint accumulate) noexcept nogil:
+    """dw[i] (+)= sum over the copies of part[copy, i], for i < wide."""
+    cdef Py_ssize_t copy, i
+    if not accumulate:
+        memset(dweight, 0, wide * sizeof(floating))
+    for copy in range(count):
+        for i in range(wide):
+            dweight[i] += part[i]
+        part += step
 
 
 cdef void bias_channel(const floating* dy, Py_ssize_t batch, Py_ssize_t picture,
