@@ -32,7 +32,7 @@ from cython cimport floating
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from minicnn.kernels._tile cimport COLS, LANES, tile_rows
+from minicnn.kernels._tile cimport COLS, LANES, interleave, tile_rows
 
 
 cdef extern from "Python.h":
@@ -298,27 +298,29 @@ cdef inline void _shift_plane(const Walk* g, const floating* source, Py_ssize_t 
                 plane[l * g.cols + u] = source[h * g.width + w] if 0 <= h < g.height else 0
 
 
-cdef inline void pack_weights(const Walk* g, const floating* weight, Py_ssize_t output_stride,
-                              Py_ssize_t channel_stride, const Py_ssize_t* tap,
-                              floating* packed) noexcept nogil:
-    """Lay the weights of one group as the micro-kernel reads them: [pass][tile][k][r].
+cdef inline Py_ssize_t weight_tiles(const Walk* g) noexcept nogil:
+    """Into how many tiles `pack_tile` cuts the weights of one group."""
+    return divide_up(g.channels, g.block) * divide_up(g.outputs, g.tile)
 
-    `tap` tells for every (i, j) that takes part where it lies in its kernel. The last tile is
-    filled up with zeros.
+
+cdef inline void pack_tile(const Walk* g, const floating* weight, Py_ssize_t number,
+                           floating* packed) noexcept nogil:
+    """Lay one tile of a group's weights [r][k] as the micro-kernel reads it.
+
+    All tiles together are packed[pass][tile][k][r]; the last of a pass is filled up with zeros.
     """
-    cdef Py_ssize_t taps = g.taps_h * g.taps_w
-    cdef Py_ssize_t p, q, c0, r0, c, t, r
-    cdef const floating* w
-    for p in range(divide_up(g.channels, g.block)):
-        c0 = p * g.block
-        for q in range(divide_up(g.outputs, g.tile)):
-            r0 = q * g.tile
-            for c in range(c0, clip(c0 + g.block, 0, g.channels)):
-                w = weight + r0 * output_stride + c * channel_stride
-                for t in range(taps):
-                    for r in range(g.tile):
-                        packed[r] = w[r * output_stride + tap[t]] if r0 + r < g.outputs else 0
-                    packed += g.tile
+    cdef Py_ssize_t taps = g.taps_h * g.taps_w, row = g.channels * taps
+    cdef Py_ssize_t tiles = divide_up(g.outputs, g.tile)
+    cdef Py_ssize_t k0 = number // tiles * g.block * taps, r0 = number % tiles * g.tile
+    cdef Py_ssize_t steps = clip(g.block * taps, 0, row - k0), k, r
+    weight += r0 * row + k0
+    packed += k0 * tiles * g.tile + r0 * steps
+    if g.tile == 4 and r0 + 4 <= g.outputs:
+        interleave(weight, weight + row, weight + 2 * row, weight + 3 * row, steps, packed)
+        return
+    for k in range(steps):
+        for r in range(g.tile):
+            packed[k * g.tile + r] = weight[r * row + k] if r0 + r < g.outputs else 0
 
 
 cdef inline void free_walk(Walk* g) noexcept nogil:

@@ -25,17 +25,14 @@ cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
 
 
 cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
-    """row0, col0 and tap of a forward walk, one table after the other."""
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, i
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(
-        (s.kernel_h + s.kernel_w + kernel) * sizeof(Py_ssize_t))
+    """row0 and col0 of a forward walk, one table after the other."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc((s.kernel_h + s.kernel_w) * sizeof(Py_ssize_t))
     if row0 != NULL:
         for i in range(s.kernel_h):
             row0[i] = i * s.dilation_h - s.padding_h
         for i in range(s.kernel_w):
             row0[s.kernel_h + i] = i * s.dilation_w - s.padding_w
-        for i in range(kernel):
-            row0[s.kernel_h + s.kernel_w + i] = i
     return row0
 
 

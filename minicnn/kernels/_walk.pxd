@@ -125,7 +125,7 @@ cdef inline void walk_pass(const Walk* g, const floating* source, Py_ssize_t sou
                            Py_ssize_t out_picture, floating* scratch) noexcept nogil:
     """Compute one band of `pictures` pictures; `out` points at its first number.
 
-    packed comes from `pack_weights`; start holds the bias of every output channel, filled up
+    packed comes from `pack_tile`; start holds the bias of every output channel, filled up
     to whole tiles. The edges of the pictures are joined: there is room for all of them.
     """
     cdef Py_ssize_t size = clip(g.band, 0, g.rows - band_row) * g.cols, wide = size % COLS

@@ -35,7 +35,7 @@ from minicnn.kernels._adjoint cimport (
     adjoint_numbered, adjoint_packed, adjoint_scratch, pack_adjoint, plan_adjoint,
 )
 from minicnn.kernels._lower cimport (
-    Walk, clip, divide_up, free_walk, pack_weights, pass_count, plan_walk,
+    Walk, clip, divide_up, free_walk, pack_tile, pass_count, plan_walk, weight_tiles,
 )
 from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, plan_forward
 from minicnn.kernels._threads cimport worth
@@ -81,9 +81,8 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     """y = max(floor, x (*) weight + bias). Plan, pack the weights, share out the passes among the
     threads. False: no memory."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, wide = s.out_height * s.out_width % COLS
-    cdef Py_ssize_t item, items, group, i, outputs, size, each
+    cdef Py_ssize_t item, items, group, i, outputs, size, each, tiles
     cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef Py_ssize_t* tap = row0 + s.kernel_h + s.kernel_w
     cdef void* memory = NULL
     cdef floating* start
     cdef floating* packed
@@ -108,9 +107,11 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     packed = scratch + s.threads * each
     start = packed + s.groups * size
     memset(start, 0, s.groups * outputs * sizeof(floating))
+    tiles = weight_tiles(&g)
+    for item in prange(s.groups * tiles, num_threads=s.threads):
+        pack_tile(&g, weight + item // tiles * s.outputs * s.channels * kernel, item % tiles,
+                  packed + item // tiles * size)
     for group in range(s.groups):
-        pack_weights(&g, weight + group * s.outputs * s.channels * kernel, s.channels * kernel,
-                     kernel, tap, packed + group * size)
         if bias != NULL:
             for i in range(s.outputs):
                 start[group * outputs + i] = bias[group * s.outputs + i]

@@ -22,7 +22,9 @@ from libc.stdlib cimport calloc, free, malloc
 from minicnn.kernels._linear cimport (
     K_LINEAR, PICTURES, linear_item, linear_packed, linear_rows, pack_linear, pack_rows,
 )
-from minicnn.kernels._lower cimport Walk, clip, divide_up, free_walk, pack_weights, plan_walk
+from minicnn.kernels._lower cimport (
+    Walk, clip, divide_up, free_walk, pack_tile, plan_walk, weight_tiles,
+)
 from minicnn.kernels._pooled cimport free_pooled, plan_pooled, pooled_scratch
 from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk
 from minicnn.kernels._steps cimport (
@@ -266,6 +268,7 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     """Plans and weights of a direct convolution. False: no memory for tables."""
     cdef const Shape* g = &s.shape
     cdef Py_ssize_t kernel = g.kernel_h * g.kernel_w, group, size, wide = rows * cols % COLS
+    cdef Py_ssize_t tile
     cdef Py_ssize_t* row0 = forward_taps(g)
     cdef bint done = row0 != NULL
     cdef int k
@@ -295,8 +298,9 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     forward_walk(&own, g)                  # the taps of the kernel itself, not of all phases
     own.tile, own.block = w.tile, w.block
     for group in range(g.groups):
-        pack_weights(&own, weight + group * g.outputs * g.channels * kernel, g.channels * kernel,
-                     kernel, row0 + g.kernel_h + g.kernel_w, s.packed + group * s.packed_group)
+        for tile in range(weight_tiles(&own)):
+            pack_tile(&own, weight + group * g.outputs * g.channels * kernel, tile,
+                      s.packed + group * s.packed_group)
     free(row0)
     return True
 
