@@ -18,7 +18,7 @@
 
 from cython cimport floating
 from libc.math cimport INFINITY
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from minicnn.kernels._lower cimport PLANE_BUDGET, Walk, clip, divide_up
 from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
@@ -55,21 +55,30 @@ cdef inline Py_ssize_t adjoint_scratch(const Walk* g, const Shape* s) noexcept n
     return round_up(g.pictures * g.plane + s.outputs * COLS, 16)
 
 
+cdef inline Py_ssize_t adjoint_tiles(const Walk* g, const Shape* s) noexcept nogil:
+    """Into how many tiles `pack_adjoint` cuts the weights of one group."""
+    return divide_up(s.channels, g.block) * divide_up(g.block * s.kernel_h * s.kernel_w, g.tile)
+
+
 cdef inline void pack_adjoint(const Walk* g, const Shape* s, const floating* weight,
-                              floating* packed) noexcept nogil:
-    """packed[pass][tile][r][t] = weight[r, k of row t], filled up with zeros."""
+                              Py_ssize_t number, floating* packed) noexcept nogil:
+    """Lay one tile of a group's weights [r][k] as the micro-kernel reads it.
+
+    All tiles together are packed[pass][tile][r][t], t a tap of the tile, filled up with zeros.
+    """
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, row = s.channels * kernel
-    cdef Py_ssize_t c0 = 0, taps, k, r, t
-    while c0 < s.channels:
-        taps = clip(g.block, 0, s.channels - c0) * kernel
-        k = 0
-        while k < round_up(g.block * kernel, g.tile):
-            for r in range(s.outputs):
-                for t in range(g.tile):
-                    packed[t] = weight[r * row + c0 * kernel + k + t] if k + t < taps else 0
-                packed += g.tile
-            k += g.tile
-        c0 += g.block
+    cdef Py_ssize_t tiles = divide_up(g.block * kernel, g.tile), c0 = number // tiles * g.block
+    cdef Py_ssize_t k = number % tiles * g.tile, r, t
+    cdef Py_ssize_t taps = clip(clip(g.block, 0, s.channels - c0) * kernel - k, 0, g.tile)
+    weight += c0 * kernel + k
+    packed += number * s.outputs * g.tile
+    if taps == ROWS:                       # a length that the compiler knows
+        for r in range(s.outputs):
+            memcpy(packed + r * ROWS, weight + r * row, ROWS * sizeof(floating))
+        return
+    for r in range(s.outputs):
+        for t in range(g.tile):
+            packed[r * g.tile + t] = weight[r * row + t] if t < taps else 0
 
 
 cdef inline void add_run(const floating* x, floating* to, const Py_ssize_t count) noexcept nogil:

@@ -32,7 +32,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from minicnn.kernels._adjoint cimport (
-    adjoint_numbered, adjoint_packed, adjoint_scratch, pack_adjoint, plan_adjoint,
+    adjoint_numbered, adjoint_packed, adjoint_scratch, adjoint_tiles, pack_adjoint, plan_adjoint,
 )
 from minicnn.kernels._lower cimport (
     Walk, clip, divide_up, free_walk, pack_tile, pass_count, plan_walk, weight_tiles,
@@ -146,6 +146,7 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
                          floating* dx) noexcept nogil:
     """dx[b, c, h, w] = sum_rij w[r, c, i, j] dy[b, r, oh, ow], oh s + i d - p = h, ow alike."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, size, each, items, item, i
+    cdef Py_ssize_t tiles
     cdef Walk g
     cdef void* memory
     cdef floating* scratch
@@ -164,8 +165,10 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
     off = <Py_ssize_t*> aligned(packed + s.groups * size)
     for i in range(s.outputs):                 # of a strip of dy, and of a panel of edges
         off[i], off[s.outputs + i] = i * s.out_height * s.out_width, i * COLS
-    for i in range(s.groups):
-        pack_adjoint(&g, s, weight + i * s.outputs * s.channels * kernel, packed + i * size)
+    tiles = adjoint_tiles(&g, s)
+    for item in prange(s.groups * tiles, num_threads=s.threads):
+        pack_adjoint(&g, s, weight + item // tiles * s.outputs * s.channels * kernel, item % tiles,
+                     packed + item // tiles * size)
     items = divide_up(s.batch, g.pictures) * s.groups * divide_up(s.channels, g.block)
     for item in prange(items, num_threads=s.threads, schedule="dynamic"):
         adjoint_numbered(&g, s, item, dy, off, <const floating*> packed, dx,
