@@ -10,6 +10,7 @@ parts:
     roofline    those limits: peak rate, copies of all sizes
     loading     pictures a second of the DataLoader, and of the toy net
     scaling     over threads, batch size, channels, picture size
+    overhead    microseconds that a layer takes apart from its arithmetic
     memory      peak memory of each net; time and memory of the import
     accuracy    time to 98.8 % on MNIST (needs its files: see MINICNN_DATA)
     levels      the nets at each CPU level, beside the lowest
@@ -27,7 +28,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import accuracy, levels, loading, memory, scaling, tables
+from . import accuracy, levels, loading, memory, overhead, scaling, tables
 from .peers import DisagreementError
 from .report import machine
 from .settings import Settings, default_threads
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Settings], Any]] = {
     "roofline": tables.limits_of_machine,
     "loading": loading.run,
     "scaling": scaling.run,
+    "overhead": overhead.run,
     "memory": memory.run,
     "accuracy": accuracy.run,
     "levels": levels.run,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import accuracy, charts, levels, loading, scaling
+from benchmarks import accuracy, charts, levels, loading, overhead, scaling
 from benchmarks.accuracy import Result
 from benchmarks.goals import Goal
 from benchmarks.report import header, line, machine, show, summary
 from benchmarks.roofline import Roofline
 from benchmarks.rows import Row
+from benchmarks.settings import Settings
 from benchmarks.timing import Timing
 
 
@@ -130,6 +132,23 @@ def test_levels_gain_on_the_lowest() -> None:
 def test_a_loader_is_timed_over_passes_without_end() -> None:
     passes = loading.Passes(["one", "two", "three"])
     assert passes(7) > 0 and passes(2) > 0
+
+
+def test_the_overhead_of_a_layer_is_what_its_kernel_leaves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = {"forward": 40 * 5e-6, "forward and backward": 40 * 11e-6, "a kernel": 40 * 2e-6}
+
+    def take_turns(timers: dict[str, Any], repetitions: int) -> dict[str, list[float]]:
+        assert all(timer(1) > 0 for timer in timers.values())
+        return {name: [turns[name]] for name in timers}
+
+    monkeypatch.setattr(overhead, "take_turns", take_turns)
+    assert overhead.run(Settings((1,), 1, True, (), Path()))["forward"] == pytest.approx(5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["forward", "5.00", "3.00"]
+    assert lines[3].split()[3:5] == ["11.00", "7.00"], lines
+    assert lines[3].endswith("short of 3 a pass")
 
 
 def test_what_was_measured_on_is_told() -> None:
