@@ -3,9 +3,9 @@
 # Letters: i kernel row or column, oh output row, h input row.
 
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 
 from minicnn.kernels._lower cimport Walk, plan_walk
+from minicnn.kernels._scratch cimport borrow, give_back
 
 
 cdef struct Shape:
@@ -21,13 +21,13 @@ cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
     g.taps_h, g.taps_w = s.kernel_h, s.kernel_w
     g.row_step, g.col_step = s.stride_h, s.stride_w
     g.rows, g.cols, g.outputs = s.out_height, s.out_width, s.outputs
-    g.floor, g.block = -INFINITY, 0
+    g.floor, g.block, g.kept = -INFINITY, 0, False
 
 
 cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
     """row0, col0 and tap of a forward walk, one table after the other."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, i
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> borrow(
         (s.kernel_h + s.kernel_w + kernel) * sizeof(Py_ssize_t))
     if row0 != NULL:
         for i in range(s.kernel_h):
@@ -43,5 +43,5 @@ cdef inline bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssiz
                               Py_ssize_t join) noexcept nogil:
     cdef Py_ssize_t* row0 = forward_taps(s)
     cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
-    free(row0)
+    give_back(row0)
     return done

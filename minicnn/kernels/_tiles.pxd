@@ -10,11 +10,11 @@
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from minicnn.kernels._dots cimport dots
 from minicnn.kernels._lower cimport clip, divide_up
+from minicnn.kernels._scratch cimport borrow, give_back
 from minicnn.kernels._shape cimport Shape
 from minicnn.kernels._tile cimport COLS, LANES, ROWS, round_up, walk_full
 from minicnn.kernels._winograd cimport (
@@ -216,7 +216,6 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
     """Transform the weights and share the passes out among the threads. False: no memory."""
     cdef Py_ssize_t size = PLACES * g.channels * round_up(g.outputs, ROWS)
     cdef Py_ssize_t each, bands, item, i
-    cdef void* memory
     cdef float* packed
     cdef float* zero
     cdef float* scratch
@@ -224,11 +223,10 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
     plan_tiles(g, batch, 1)
     each = pass_scratch(g)
     bands = divide_up(g.rows, g.band)
-    memory = malloc((threads * each + size + ROWS) * sizeof(float)
-                    + g.channels * sizeof(Py_ssize_t) + 64)
-    if memory == NULL:
+    scratch = <float*> borrow((threads * each + size + ROWS) * sizeof(float)
+                              + g.channels * sizeof(Py_ssize_t))
+    if scratch == NULL:
         return False
-    scratch = <float*> ((<size_t> memory + 63) // 64 * 64)
     packed = scratch + threads * each
     zero = packed + size
     ramp = <Py_ssize_t*> (zero + ROWS)
@@ -243,7 +241,7 @@ cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source
         tiles_pass(g, source + i * source_picture, source_picture,
                    clip(g.pictures, 0, batch - i), item % bands * g.band, packed, ramp, bias, zero,
                    floor, y + i * y_picture, y_picture, scratch + threadid() * each)
-    free(memory)
+    give_back(scratch)
     return True
 
 
@@ -328,7 +326,7 @@ cdef inline bint tiles_backward_weight(const Shape* s, const float* x, const flo
     cut_strips(&g, g.pictures * g.lanes)
     cut_strips(&h, g.pictures * g.lanes)
     each = PLACES * (g.place + h.place) + lowered_size(&g)
-    scratch = <float*> malloc((s.threads * each + chunks * PLACES * weights) * sizeof(float))
+    scratch = <float*> borrow((s.threads * each + chunks * PLACES * weights) * sizeof(float))
     if scratch == NULL:
         return False
     part = scratch + s.threads * each
@@ -341,5 +339,5 @@ cdef inline bint tiles_backward_weight(const Shape* s, const float* x, const flo
                          clip(chunk, 0, s.batch - item * chunk),
                          part + item * PLACES * weights, scratch + threadid() * each)
         add_weights(part, chunks, weights, dweight + group * weights * 9, accumulate)
-    free(scratch)
+    give_back(scratch)
     return True

@@ -17,13 +17,14 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 from minicnn.kernels._linear cimport (
     K_LINEAR, PICTURES, linear_item, linear_packed, linear_rows, pack_linear, pack_rows,
 )
 from minicnn.kernels._lower cimport Walk, clip, divide_up, free_walk, pack_weights, plan_walk
 from minicnn.kernels._pooled cimport free_pooled, plan_pooled, pooled_scratch
+from minicnn.kernels._scratch cimport borrow, give_back, keep
 from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk
 from minicnn.kernels._steps cimport (
     ADD, BATCH, CHUNK, COPY, DIRECT, FEW, FUNCTION, INPUT, LEAKY_RELU, LINEAR, MANY,
@@ -50,9 +51,6 @@ cdef struct Plan:
     Py_ssize_t inputs, outputs, chunk, batch       # numbers per picture
     Py_ssize_t scratch                             # numbers that any item needs, at most
     Py_ssize_t work                                # multiply-adds of a picture
-    float* memory                                  # of the last run, for the next one
-    Py_ssize_t size
-    bint busy
 
 
 cdef extern from *:
@@ -63,6 +61,14 @@ cdef extern from *:
 
 
 # --- making a plan ---------------------------------------------------------------------------
+
+
+cdef void* zeroed(size_t bytes) noexcept:
+    """Memory for the life of a plan; NULL: there is none."""
+    cdef void* block = keep(bytes)
+    if block != NULL:
+        memset(block, 0, bytes)
+    return block
 
 
 cdef void destroy(object capsule) noexcept:
@@ -79,12 +85,11 @@ cdef void free_plan(Plan* p) noexcept:
         for k in range(PLANS):
             free_walk(&s.walk[k])
             free_pooled(&s.pooled[k])
-        free(s.packed)
-        free(s.start)
-        free(s.ramp)
-    free(p.steps)
-    free(p.memory)
-    free(p)
+        give_back(s.packed)
+        give_back(s.start)
+        give_back(s.ramp)
+    give_back(p.steps)
+    give_back(p)
 
 
 def plan_prepare(object program, bint winograd):
@@ -93,7 +98,7 @@ def plan_prepare(object program, bint winograd):
     program  a `minicnn.kernels._program.Program`
     winograd whether convolutions that it suits may go Winograd's way
     """
-    cdef Plan* p = <Plan*> calloc(1, sizeof(Plan))
+    cdef Plan* p = <Plan*> zeroed(sizeof(Plan))
     cdef Py_ssize_t i
     cdef object capsule
     if p == NULL:
@@ -102,7 +107,7 @@ def plan_prepare(object program, bint winograd):
     p.inputs, p.outputs = program.inputs, program.outputs
     p.chunk, p.batch = program.chunk, program.batch
     p.work = program.multiply_adds
-    p.steps = <Step*> calloc(len(program.steps) + 1, sizeof(Step))
+    p.steps = <Step*> zeroed((len(program.steps) + 1) * sizeof(Step))
     if p.steps == NULL:
         raise MemoryError("plan_prepare: no memory for the steps")
     for i in range(len(program.steps)):
@@ -168,7 +173,7 @@ cdef float* copied(const float[::1] x, Py_ssize_t more) except NULL:
 
 cdef float* numbers(Py_ssize_t n) except NULL:
     """Memory for n numbers, all zero."""
-    cdef float* block = <float*> calloc(n + 16, sizeof(float))
+    cdef float* block = <float*> zeroed((n + 16) * sizeof(float))
     if block == NULL:
         raise MemoryError("plan_prepare: no memory for weights")
     return block
@@ -181,7 +186,7 @@ cdef int prepare_linear(Step* s, const float[:, ::1] weight, const float[::1] bi
     s.packed = numbers(linear_packed(weight.shape[1], weight.shape[0]))
     pack_linear(&weight[0, 0], weight.shape[1], weight.shape[0], s.packed)
     s.start = copied(bias, COLS)
-    s.ramp = <Py_ssize_t*> malloc(K_LINEAR * sizeof(Py_ssize_t))
+    s.ramp = <Py_ssize_t*> keep(K_LINEAR * sizeof(Py_ssize_t))
     if s.ramp == NULL:
         raise MemoryError("plan_prepare: no memory for tables")
     for i in range(K_LINEAR):
@@ -253,7 +258,7 @@ cdef int prepare_tiles(Step* s, const float* weight) except -1:
     for group in range(g.groups):
         transform_weights(weight + group * g.outputs * g.channels * 9, g.channels * 9, 9, False,
                           g.channels, g.outputs, s.packed + group * s.packed_group)
-    s.ramp = <Py_ssize_t*> malloc(g.channels * sizeof(Py_ssize_t))
+    s.ramp = <Py_ssize_t*> keep(g.channels * sizeof(Py_ssize_t))
     if s.ramp == NULL:
         raise MemoryError("plan_prepare: no memory for tables")
     for i in range(g.channels):
@@ -278,10 +283,10 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
             done = plan_pooled(&s.pooled[k], g, rows, cols, s.floor, items)
         elif done:
             forward_walk(&s.walk[k], g)
-            s.walk[k].floor = s.floor
+            s.walk[k].floor, s.walk[k].kept = s.floor, True
             done = plan_walk(&s.walk[k], row0, row0 + g.kernel_h, 1, items, 1)
         if not done:
-            free(row0)
+            give_back(row0)
             return False
         if k == MANY and wide and s.kind == POOLED and s.pooled[k].walk.band == rows:
             s.pooled[k].walk.pictures = COLS // wide
@@ -297,7 +302,7 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     for group in range(g.groups):
         pack_weights(&own, weight + group * g.outputs * g.channels * kernel, g.channels * kernel,
                      kernel, row0 + g.kernel_h + g.kernel_w, s.packed + group * s.packed_group)
-    free(row0)
+    give_back(row0)
     return True
 
 
@@ -417,8 +422,8 @@ cdef Py_ssize_t lay_out(const Plan* p, Run* r) noexcept nogil:
         chunks = clip(round_up(chunks, r.threads), 1, r.batch)
     r.pictures = divide_up(r.batch, chunks)
     r.each = round_up(p.chunk * r.pictures + p.scratch, 16) + 16
-    return round_up(p.batch * r.batch, 16) + round_up(rows_most(p, r.batch), 16) + (
-        r.threads * r.each + 16)
+    return (round_up(p.batch * r.batch, 16) + round_up(rows_most(p, r.batch), 16)
+            + r.threads * r.each)
 
 
 def plan_run(object plan, const float[:, ::1] x not None, float[:, ::1] y not None,
@@ -432,29 +437,16 @@ def plan_run(object plan, const float[:, ::1] x not None, float[:, ::1] y not No
     cdef Plan* p = <Plan*> PyCapsule_GetPointer(plan, NAME)
     cdef Run r
     cdef Py_ssize_t size
-    cdef float* memory
-    cdef bint own
     if x.shape[0] == 0:
         return
     r.batch, r.x, r.y = x.shape[0], &x[0, 0], &y[0, 0]
     r.threads = worth(r.batch * p.work, THREAD_WORK, num_threads)
     size = lay_out(p, &r)
-    own = not p.busy
-    if own and p.size < size:
-        free(p.memory)
-        p.memory = <float*> calloc(size, sizeof(float))
-        p.size = size if p.memory != NULL else 0
-    memory = p.memory if own else <float*> calloc(size, sizeof(float))
-    if memory == NULL:
+    r.whole = <float*> borrow(size * sizeof(float))
+    if r.whole == NULL:
         raise MemoryError(f"plan_run: no memory for {4 * size} bytes")
-    r.whole = <float*> ((<size_t> memory + 63) // 64 * 64)
     r.rows = r.whole + round_up(p.batch * r.batch, 16)
     r.chunk = r.rows + round_up(rows_most(p, r.batch), 16)
-    if own:
-        p.busy = True
     with nogil:
         run(p, &r)
-    if own:
-        p.busy = False
-    else:
-        free(memory)
+    give_back(r.whole)
