@@ -7,8 +7,9 @@
 #
 #     out[r, n] = sum_k w[r, k] * source[c, row0[i] + oh * row_step, col0[j] + ow * col_step]
 #
-# where a source outside its plane counts as zero. A forward convolution and each stride
-# phase of an input gradient are both of this form: they differ in row0, col0 and the steps.
+# where a source outside its plane counts as zero: a forward convolution (_walk.pxd), or one with
+# the pooling behind it, at twice the steps (_pooled.pxd). An input gradient goes the same way
+# backwards (_adjoint.pxd).
 #
 # Lowering copies, for every channel c and kernel column j, the source columns that ow = 0 ...
 # cols - 1 need into a plane of exactly `cols` columns (for stride 1: the picture, shifted by
@@ -299,15 +300,13 @@ cdef inline void _shift_plane(const Walk* g, const floating* source, Py_ssize_t 
                 plane[l * g.cols + u] = source[h * g.width + w] if 0 <= h < g.height else 0
 
 
-cdef inline void pack_weights(const Walk* g, const floating* weight, Py_ssize_t output_stride,
-                              Py_ssize_t channel_stride, const Py_ssize_t* tap,
+cdef inline void pack_weights(const Walk* g, const floating* weight,
                               floating* packed) noexcept nogil:
-    """Lay the weights of one group as the micro-kernel reads them: [pass][tile][k][r].
+    """Lay the weights [r][c][i][j] of one group as the micro-kernel reads them: [pass][tile][k][r].
 
-    `tap` tells for every (i, j) that takes part where it lies in its kernel. The last tile is
-    filled up with zeros.
+    The last tile is filled up with zeros.
     """
-    cdef Py_ssize_t taps = g.taps_h * g.taps_w
+    cdef Py_ssize_t taps = g.taps_h * g.taps_w, row = g.channels * taps
     cdef Py_ssize_t p, q, c0, r0, c, t, r
     cdef const floating* w
     for p in range(divide_up(g.channels, g.block)):
@@ -315,10 +314,10 @@ cdef inline void pack_weights(const Walk* g, const floating* weight, Py_ssize_t 
         for q in range(divide_up(g.outputs, g.tile)):
             r0 = q * g.tile
             for c in range(c0, clip(c0 + g.block, 0, g.channels)):
-                w = weight + r0 * output_stride + c * channel_stride
+                w = weight + r0 * row + c * taps
                 for t in range(taps):
                     for r in range(g.tile):
-                        packed[r] = w[r * output_stride + tap[t]] if r0 + r < g.outputs else 0
+                        packed[r] = w[r * row + t] if r0 + r < g.outputs else 0
                     packed += g.tile
 
 

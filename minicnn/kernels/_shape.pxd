@@ -24,24 +24,19 @@ cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
     g.floor, g.block, g.kept = -INFINITY, 0, False
 
 
-cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
-    """row0, col0 and tap of a forward walk, one table after the other."""
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, i
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> borrow(
-        (s.kernel_h + s.kernel_w + kernel) * sizeof(Py_ssize_t))
-    if row0 != NULL:
-        for i in range(s.kernel_h):
-            row0[i] = i * s.dilation_h - s.padding_h
-        for i in range(s.kernel_w):
-            row0[s.kernel_h + i] = i * s.dilation_w - s.padding_w
-        for i in range(kernel):
-            row0[s.kernel_h + s.kernel_w + i] = i
-    return row0
-
-
 cdef inline bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssize_t items,
                               Py_ssize_t join) noexcept nogil:
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
+    """`plan_walk` for a walk that `forward_walk` has begun. False: no memory."""
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> borrow((s.kernel_h + s.kernel_w) * sizeof(Py_ssize_t))
+    cdef Py_ssize_t* col0 = row0 + s.kernel_h
+    cdef Py_ssize_t i
+    cdef bint done
+    if row0 == NULL:
+        return False
+    for i in range(s.kernel_h):
+        row0[i] = i * s.dilation_h - s.padding_h
+    for i in range(s.kernel_w):
+        col0[i] = i * s.dilation_w - s.padding_w
+    done = plan_walk(g, row0, col0, batch, items, join)
     give_back(row0)
     return done

@@ -33,11 +33,9 @@ from libc.string cimport memset
 from minicnn.kernels._adjoint cimport (
     adjoint_numbered, adjoint_packed, adjoint_scratch, pack_adjoint, plan_adjoint,
 )
-from minicnn.kernels._lower cimport (
-    Walk, clip, divide_up, free_walk, pack_weights, pass_count, plan_walk,
-)
+from minicnn.kernels._lower cimport Walk, clip, divide_up, free_walk, pack_weights, pass_count
 from minicnn.kernels._scratch cimport borrow, give_back
-from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, plan_forward
+from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
 from minicnn.kernels._threads cimport worth
 from minicnn.kernels._tile cimport COLS, round_up
 from minicnn.kernels._tiles cimport (
@@ -76,8 +74,6 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     threads. False: no memory."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, wide = s.out_height * s.out_width % COLS
     cdef Py_ssize_t item, items, group, i, outputs, size, each
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef Py_ssize_t* tap = row0 + s.kernel_h + s.kernel_w
     cdef floating* start
     cdef floating* packed
     cdef floating* scratch
@@ -85,8 +81,7 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     forward_walk(&g, s)
     g.floor = floor
     items = divide_up(2 * s.threads, s.groups) if s.threads > 1 else 1
-    if row0 == NULL or not plan_walk(&g, row0, row0 + s.kernel_h, s.batch, items, 1):
-        give_back(row0)
+    if not plan_forward(&g, s, s.batch, items, 1):
         return False
     if wide and g.band == g.rows:          # as many pictures as have room for their edges
         g.pictures = clip(COLS // wide, 1, clip(s.batch // items, 1, s.batch))
@@ -95,15 +90,13 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     scratch = <floating*> borrow((s.groups * (outputs + size) + s.threads * each + 32)
                                  * sizeof(floating))
     if scratch == NULL:
-        give_back(row0)
         free_walk(&g)
         return False
     packed = scratch + s.threads * each
     start = packed + s.groups * size
     memset(start, 0, s.groups * outputs * sizeof(floating))
     for group in range(s.groups):
-        pack_weights(&g, weight + group * s.outputs * s.channels * kernel, s.channels * kernel,
-                     kernel, tap, packed + group * size)
+        pack_weights(&g, weight + group * s.outputs * s.channels * kernel, packed + group * size)
         if bias != NULL:
             for i in range(s.outputs):
                 start[group * outputs + i] = bias[group * s.outputs + i]
@@ -112,7 +105,6 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
         forward_numbered(&g, s, item, x, <const floating*> packed, <const floating*> start, y,
                          scratch + threadid() * each)
     give_back(scratch)
-    give_back(row0)
     free_walk(&g)
     return True
 

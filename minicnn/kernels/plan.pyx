@@ -22,10 +22,10 @@ from libc.string cimport memset
 from minicnn.kernels._linear cimport (
     K_LINEAR, PICTURES, linear_item, linear_packed, linear_rows, pack_linear, pack_rows,
 )
-from minicnn.kernels._lower cimport Walk, clip, divide_up, free_walk, pack_weights, plan_walk
+from minicnn.kernels._lower cimport Walk, clip, divide_up, free_walk, pack_weights
 from minicnn.kernels._pooled cimport free_pooled, plan_pooled, pooled_scratch
 from minicnn.kernels._scratch cimport borrow, give_back, keep
-from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk
+from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
 from minicnn.kernels._steps cimport (
     ADD, BATCH, CHUNK, COPY, DIRECT, FEW, FUNCTION, INPUT, LEAKY_RELU, LINEAR, MANY,
     MAXIMA, MEANS, OUTPUT, PLANS, POOLED, RELU, SCALE, SIGMOID, TANH, TILES, Place, Step,
@@ -271,22 +271,20 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     """Plans and weights of a direct convolution. False: no memory for tables."""
     cdef const Shape* g = &s.shape
     cdef Py_ssize_t kernel = g.kernel_h * g.kernel_w, group, size, wide = rows * cols % COLS
-    cdef Py_ssize_t* row0 = forward_taps(g)
-    cdef bint done = row0 != NULL
-    cdef int k
     cdef Py_ssize_t items
+    cdef bint done
+    cdef int k
     cdef Walk own
     cdef const Walk* w
     for k in range(PLANS):
         items = 1 if k == MANY else BANDS
-        if done and s.kind == POOLED:
+        if s.kind == POOLED:
             done = plan_pooled(&s.pooled[k], g, rows, cols, s.floor, items)
-        elif done:
+        else:
             forward_walk(&s.walk[k], g)
             s.walk[k].floor, s.walk[k].kept = s.floor, True
-            done = plan_walk(&s.walk[k], row0, row0 + g.kernel_h, 1, items, 1)
+            done = plan_forward(&s.walk[k], g, 1, items, 1)
         if not done:
-            give_back(row0)
             return False
         if k == MANY and wide and s.kind == POOLED and s.pooled[k].walk.band == rows:
             s.pooled[k].walk.pictures = COLS // wide
@@ -300,9 +298,8 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     forward_walk(&own, g)                  # the taps of the kernel itself, not of all phases
     own.tile, own.block = w.tile, w.block
     for group in range(g.groups):
-        pack_weights(&own, weight + group * g.outputs * g.channels * kernel, g.channels * kernel,
-                     kernel, row0 + g.kernel_h + g.kernel_w, s.packed + group * s.packed_group)
-    give_back(row0)
+        pack_weights(&own, weight + group * g.outputs * g.channels * kernel,
+                     s.packed + group * s.packed_group)
     return True
 
 
