@@ -25,7 +25,7 @@ from minicnn.kernels._lower cimport Walk, clip, free_walk, lower, plan_walk
 from minicnn.kernels._maxima cimport larger
 from minicnn.kernels._scratch cimport borrow, give_back, keep
 from minicnn.kernels._shape cimport Shape, forward_walk
-from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, walk_most
+from minicnn.kernels._tile cimport COLS, ROWS, WalkTile, round_up, walk_tile
 
 
 cdef enum:
@@ -143,11 +143,7 @@ cdef inline void pooled_strip(const Pooled* q, const floating* x, Py_ssize_t** o
     cdef floating four[PHASES * ROWS * COLS]
     cdef const Walk* g = &q.walk
     cdef Py_ssize_t r0 = 0, f
-    cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
-                      const floating*, floating, floating*, Py_ssize_t) noexcept nogil
-    tile = walk_half[floating]
-    if g.tile > ROWS // 2:
-        tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
+    cdef WalkTile tile = walk_tile(g.tile, packed)
     while r0 < g.outputs:
         for f in range(PHASES):
             tile(x, off[f], packed, q.taps, start, <floating> -INFINITY, four + f * ROWS * COLS,
