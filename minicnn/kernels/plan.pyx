@@ -239,8 +239,8 @@ cdef int prepare_tiles(Step* s, const float* weight) except -1:
     s.packed_group = PLACES * g.channels * round_up(g.outputs, ROWS)
     s.packed = numbers(g.groups * s.packed_group)
     for group in range(g.groups):
-        transform_weights(weight + group * g.outputs * g.channels * 9, g.channels * 9, 9, False,
-                          g.channels, g.outputs, s.packed + group * s.packed_group)
+        transform_weights(weight + group * g.outputs * g.channels * 9, False, g.channels,
+                          g.outputs, s.packed + group * s.packed_group)
     s.ramp = <Py_ssize_t*> keep(g.channels * sizeof(Py_ssize_t))
     if s.ramp == NULL:
         raise MemoryError("plan_prepare: no memory for tables")
