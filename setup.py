@@ -27,6 +27,7 @@ from setuptools.errors import CCompilerError
 
 FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "plan", "plain")
 KERNELS = "minicnn.kernels"
+ONCE = ("_cpu", "_scratch")  # and these once, for all levels together
 SHARED = f"{KERNELS}._views"  # what all modules share: Cython's memoryview classes, once
 DEBUG = os.environ.get("MINICNN_DEBUG", "0") not in ("", "0")
 
@@ -100,7 +101,7 @@ def extensions() -> list[Extension]:
     says so in `minicnn doctor`, not none. Levels asked for by name are not optional.
     """
     found = [
-        Extension(f"{KERNELS}._cpu", ["minicnn/kernels/_cpu.pyx"]),
+        *(Extension(f"{KERNELS}.{name}", [f"minicnn/kernels/{name}.pyx"]) for name in ONCE),
         Extension(SHARED, [SHARED.replace(".", "/") + ".c"]),
     ]
     for level in levels():
@@ -117,7 +118,7 @@ def extensions() -> list[Extension]:
 
 
 def level_of(ext: Extension) -> str:
-    """The level an extension is for; "cpu" or "views" for the two modules that are built once."""
+    """The level an extension is for; "cpu", "scratch" or "views" for what is built once."""
     return ext.name.split(".")[2].lstrip("_")
 
 

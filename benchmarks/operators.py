@@ -112,7 +112,7 @@ def pooling(k: int, s: int, threads: int, torch: Any) -> Iterator[Case]:
         return aten.max_pool2d_with_indices(tx, kernel, stride)
 
     def backward() -> None:
-        engine.maxpool2d_backward(dy, mask, dx, threads)
+        engine.maxpool2d_backward(dy, None, mask, dx, threads)
 
     def backward_theirs() -> Any:
         return aten.max_pool2d_with_indices_backward(tdy, tx, kernel, stride, *rest)

@@ -22,9 +22,7 @@ from libc.string cimport memcpy, memset
 
 from minicnn.kernels._lower cimport PLANE_BUDGET, Walk, clip, divide_up
 from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
-from minicnn.kernels._tile cimport (
-    COLS, ROWS, round_up, tile_rows, walk_full, walk_half, walk_most,
-)
+from minicnn.kernels._tile cimport COLS, ROWS, WalkTile, round_up, tile_rows, walk_tile
 
 
 cdef inline bint plan_adjoint(Walk* g, const Shape* s) noexcept nogil:
@@ -96,12 +94,8 @@ cdef inline void add_strip(const Walk* g, const floating* dy, const Py_ssize_t* 
     cdef floating zero[ROWS]
     cdef floating* to
     cdef Py_ssize_t k = 0, t, p
-    cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
-                      const floating*, floating, floating*, Py_ssize_t) noexcept nogil
+    cdef WalkTile tile = walk_tile(g.tile, packed)
     memset(zero, 0, ROWS * sizeof(floating))
-    tile = walk_half[floating]
-    if g.tile > ROWS // 2:
-        tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
     while k < taps:
         tile(dy, off, packed, outputs, zero, <floating> -INFINITY, stage, COLS)
         for t in range(clip(g.tile, 0, taps - k)):

@@ -90,6 +90,7 @@ def load_level(cpu: str, environ: Mapping[str, str]) -> tuple[str, ModuleType, s
         ValueError: see `candidate_levels`.
     """
     levels = candidate_levels(cpu, environ)
+    _import_built("_scratch")  # which all levels use, and which is there once
     missing: list[str] = []
     for level in levels:
         try:

@@ -7,8 +7,9 @@
 #
 #     out[r, n] = sum_k w[r, k] * source[c, row0[i] + oh * row_step, col0[j] + ow * col_step]
 #
-# where a source outside its plane counts as zero. A forward convolution and each stride
-# phase of an input gradient are both of this form: they differ in row0, col0 and the steps.
+# where a source outside its plane counts as zero: a forward convolution (_walk.pxd), or one with
+# the pooling behind it, at twice the steps (_pooled.pxd). An input gradient goes the same way
+# backwards (_adjoint.pxd).
 #
 # Lowering copies, for every channel c and kernel column j, the source columns that ow = 0 ...
 # cols - 1 need into a plane of exactly `cols` columns (for stride 1: the picture, shifted by
@@ -29,9 +30,9 @@
 # s > 1 sorts the rows of a plane by their remainder, so that oh and oh + 1 stay neighbours.
 
 from cython cimport floating
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from minicnn.kernels._scratch cimport borrow, give_back, keep
 from minicnn.kernels._tile cimport COLS, LANES, interleave, tile_rows
 
 
@@ -63,6 +64,7 @@ cdef struct Walk:
     Py_ssize_t lines                       # lines of a lowered plane
     Py_ssize_t plane                       # numbers from one picture to the next, when lowered
     bint direct                            # the source can be walked as it lies
+    bint kept                              # the tables outlive the call: a compiled plan's
     Py_ssize_t* table                      # owns the tables below
     Py_ssize_t* row0                       # [taps_h] source row of tap i for oh = 0
     Py_ssize_t* col0                       # [taps_w] source column of tap j for ow = 0
@@ -120,7 +122,7 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
     or more where several pictures are needed for that.
     """
     cdef Py_ssize_t taps = g.taps_h * g.taps_w
-    cdef Py_ssize_t passes, row_numbers, span, low, high, i, size
+    cdef Py_ssize_t passes, row_numbers, span, low, high, i, size, bytes
     g.tile = tile_rows(g.outputs)
     if g.block == 0:
         g.block = divide_up(g.channels, pass_count(g))
@@ -148,8 +150,8 @@ cdef inline bint plan_walk(Walk* g, const Py_ssize_t* row0, const Py_ssize_t* co
         g.direct = False                   # rows of a sum are read to the end of their last vector
 
     size = clip(g.taps_h, 1, g.row_step) * (g.band + span)
-    g.table = <Py_ssize_t*> malloc(
-        (2 * g.taps_h + 6 * g.taps_w + size + 2 * g.block * taps + 1) * sizeof(Py_ssize_t))
+    bytes = (2 * g.taps_h + 6 * g.taps_w + size + 2 * g.block * taps + 1) * sizeof(Py_ssize_t)
+    g.table = <Py_ssize_t*> (keep(bytes) if g.kept else borrow(bytes))
     if g.table == NULL:
         return False
     g.row0 = g.table
@@ -324,5 +326,5 @@ cdef inline void pack_tile(const Walk* g, const floating* weight, Py_ssize_t num
 
 
 cdef inline void free_walk(Walk* g) noexcept nogil:
-    free(g.table)
+    give_back(g.table)
     g.table = NULL

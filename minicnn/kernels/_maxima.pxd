@@ -73,28 +73,30 @@ cdef inline bint _has_nan(const floating* x, Py_ssize_t n) noexcept nogil:
     return count != 0
 
 
+cdef inline void _take(floating value, int32_t place, floating* best,
+                       int32_t* winner) noexcept nogil:
+    """If value is larger than the best so far, it is the best, and its place the winner's.
+
+    As arguments both are loaded before the comparison: loops with this in them become vector code.
+    """
+    if value > best[0]:
+        best[0] = value
+        winner[0] = place
+
+
 cdef inline void _pairs(const floating* top, const floating* bottom, int32_t first, int32_t W,
                         floating* value, int32_t* place, Py_ssize_t n) noexcept nogil:
     """n windows 2x2 side by side: `first` is the place of the first window's corner."""
     cdef Py_ssize_t j
-    cdef floating a, b, c, d
+    cdef floating best
     cdef int32_t p
     for j in range(n):
-        a = top[2 * j]
-        b = top[2 * j + 1]
-        c = bottom[2 * j]
-        d = bottom[2 * j + 1]
+        best = top[2 * j]
         p = 0
-        if b > a:
-            a = b
-            p = 1
-        if c > a:
-            a = c
-            p = W
-        if d > a:
-            a = d
-            p = W + 1
-        value[j] = a
+        _take(top[2 * j + 1], 1, &best, &p)
+        _take(bottom[2 * j], W, &best, &p)
+        _take(bottom[2 * j + 1], W + 1, &best, &p)
+        value[j] = best
         place[j] = first + 2 * <int32_t> j + p
 
 
@@ -102,20 +104,14 @@ cdef inline void _triples(const floating* x, const Py_ssize_t step, int32_t firs
                           int32_t* place, Py_ssize_t n) noexcept nogil:
     """n windows 1x3, `step` apart: `first` is the place of the first window's first pixel."""
     cdef Py_ssize_t j
-    cdef floating a, b, c
+    cdef floating best
     cdef int32_t p
     for j in range(n):
-        a = x[step * j]
-        b = x[step * j + 1]
-        c = x[step * j + 2]
+        best = x[step * j]
         p = 0
-        if b > a:
-            a = b
-            p = 1
-        if c > a:
-            a = c
-            p = 2
-        value[j] = a
+        _take(x[step * j + 1], 1, &best, &p)
+        _take(x[step * j + 2], 2, &best, &p)
+        value[j] = best
         place[j] = first + <int32_t> (step * j) + p
 
 
@@ -128,9 +124,7 @@ cdef inline void _compare(const floating* x, const Py_ssize_t step, int32_t plac
     for j in range(n):
         a = best[j]
         p = winner[j]
-        if x[j * step] > a:
-            a = x[j * step]
-            p = place + <int32_t> (j * step)
+        _take(x[j * step], place + <int32_t> (j * step), &a, &p)
         best[j] = a
         winner[j] = p
 
@@ -144,9 +138,7 @@ cdef inline void _merge(const floating* x, const int32_t* place, floating* best,
     for j in range(n):
         a = best[j]
         p = winner[j]
-        if x[j] > a:
-            a = x[j]
-            p = place[j]
+        _take(x[j], place[j], &a, &p)
         best[j] = a
         winner[j] = p
 

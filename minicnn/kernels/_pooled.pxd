@@ -20,12 +20,12 @@
 
 from cython cimport floating
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 
 from minicnn.kernels._lower cimport Walk, clip, free_walk, lower, plan_walk
 from minicnn.kernels._maxima cimport larger
+from minicnn.kernels._scratch cimport borrow, give_back, keep
 from minicnn.kernels._shape cimport Shape, forward_walk
-from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, walk_most
+from minicnn.kernels._tile cimport COLS, ROWS, WalkTile, round_up, walk_tile
 
 
 cdef enum:
@@ -71,25 +71,25 @@ cdef inline bint plan_pooled(Pooled* q, const Shape* s, Py_ssize_t rows, Py_ssiz
     """Plan for a pooled grid of rows x cols, with `items` bands or more. False: no memory."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, f, c, i, j, k, at
     cdef Walk* g = &q.walk
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc(4 * (s.kernel_h + s.kernel_w)
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> borrow(4 * (s.kernel_h + s.kernel_w)
                                                  * sizeof(Py_ssize_t))
     cdef Py_ssize_t* col0 = row0 + 2 * s.kernel_h
     cdef Py_ssize_t* row = col0 + 2 * s.kernel_w
     cdef Py_ssize_t* col = row + 2 * s.kernel_h
     q.taps = s.channels * kernel
-    q.off[0] = <Py_ssize_t*> malloc(2 * PHASES * q.taps * sizeof(Py_ssize_t))
+    q.off[0] = <Py_ssize_t*> keep(2 * PHASES * q.taps * sizeof(Py_ssize_t))
     g.table = NULL
     if row0 == NULL or q.off[0] == NULL:
-        free(row0)
+        give_back(row0)
         return False
     forward_walk(g, s)
     g.taps_h = both_phases(s.kernel_h, s.stride_h, s.dilation_h, s.padding_h, row0, row)
     g.taps_w = both_phases(s.kernel_w, s.stride_w, s.dilation_w, s.padding_w, col0, col)
     g.row_step, g.col_step = 2 * s.stride_h, 2 * s.stride_w
     g.rows, g.cols, g.floor = rows, cols, floor
-    g.block = g.channels
+    g.block, g.kept = g.channels, True
     if not plan_walk(g, row0, col0, 1, items, 1):
-        free(row0)
+        give_back(row0)
         return False
     for f in range(PHASES):
         q.off[f] = q.off[0] + 2 * f * q.taps
@@ -102,12 +102,12 @@ cdef inline bint plan_pooled(Pooled* q, const Shape* s, Py_ssize_t rows, Py_ssiz
                           + col[f % 2 * s.kernel_w + j])
                     q.off[f][k] = g.off[at]
                     q.ramp[f][k] = g.ramp[at]
-    free(row0)
+    give_back(row0)
     return True
 
 
 cdef inline void free_pooled(Pooled* q) noexcept nogil:
-    free(q.off[0])
+    give_back(q.off[0])
     free_walk(&q.walk)
 
 
@@ -143,11 +143,7 @@ cdef inline void pooled_strip(const Pooled* q, const floating* x, Py_ssize_t** o
     cdef floating four[PHASES * ROWS * COLS]
     cdef const Walk* g = &q.walk
     cdef Py_ssize_t r0 = 0, f
-    cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
-                      const floating*, floating, floating*, Py_ssize_t) noexcept nogil
-    tile = walk_half[floating]
-    if g.tile > ROWS // 2:
-        tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
+    cdef WalkTile tile = walk_tile(g.tile, packed)
     while r0 < g.outputs:
         for f in range(PHASES):
             tile(x, off[f], packed, q.taps, start, <floating> -INFINITY, four + f * ROWS * COLS,

@@ -3,9 +3,9 @@
 # Letters: i kernel row or column, oh output row, h input row.
 
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 
 from minicnn.kernels._lower cimport Walk, plan_walk
+from minicnn.kernels._scratch cimport borrow, give_back
 
 
 cdef struct Shape:
@@ -21,24 +21,22 @@ cdef inline void forward_walk(Walk* g, const Shape* s) noexcept nogil:
     g.taps_h, g.taps_w = s.kernel_h, s.kernel_w
     g.row_step, g.col_step = s.stride_h, s.stride_w
     g.rows, g.cols, g.outputs = s.out_height, s.out_width, s.outputs
-    g.floor, g.block = -INFINITY, 0
-
-
-cdef inline Py_ssize_t* forward_taps(const Shape* s) noexcept nogil:
-    """row0 and col0 of a forward walk, one table after the other."""
-    cdef Py_ssize_t i
-    cdef Py_ssize_t* row0 = <Py_ssize_t*> malloc((s.kernel_h + s.kernel_w) * sizeof(Py_ssize_t))
-    if row0 != NULL:
-        for i in range(s.kernel_h):
-            row0[i] = i * s.dilation_h - s.padding_h
-        for i in range(s.kernel_w):
-            row0[s.kernel_h + i] = i * s.dilation_w - s.padding_w
-    return row0
+    g.floor, g.block, g.kept = -INFINITY, 0, False
 
 
 cdef inline bint plan_forward(Walk* g, const Shape* s, Py_ssize_t batch, Py_ssize_t items,
                               Py_ssize_t join) noexcept nogil:
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef bint done = row0 != NULL and plan_walk(g, row0, row0 + s.kernel_h, batch, items, join)
-    free(row0)
+    """`plan_walk` for a walk that `forward_walk` has begun. False: no memory."""
+    cdef Py_ssize_t* row0 = <Py_ssize_t*> borrow((s.kernel_h + s.kernel_w) * sizeof(Py_ssize_t))
+    cdef Py_ssize_t* col0 = row0 + s.kernel_h
+    cdef Py_ssize_t i
+    cdef bint done
+    if row0 == NULL:
+        return False
+    for i in range(s.kernel_h):
+        row0[i] = i * s.dilation_h - s.padding_h
+    for i in range(s.kernel_w):
+        col0[i] = i * s.dilation_w - s.padding_w
+    done = plan_walk(g, row0, col0, batch, items, join)
+    give_back(row0)
     return done

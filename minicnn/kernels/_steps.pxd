@@ -30,7 +30,7 @@ cdef enum Function:
     RELU, LEAKY_RELU, SIGMOID, TANH
 
 cdef enum Arena:
-    INPUT, OUTPUT, CHUNK, BATCH, ARENAS
+    INPUT, OUTPUT, CHUNK, BATCH
 
 cdef enum:
     MANY, FEW, PLANS        # of a convolution: for many pictures, and for few, cut into bands

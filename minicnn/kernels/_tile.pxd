@@ -51,6 +51,11 @@ cdef enum:
     DOT_B = 3                      # rows of b in a dot tile
 
 
+ctypedef void (*WalkTile)(const floating* x, const Py_ssize_t* off, const floating* w,
+                          Py_ssize_t steps, const floating* start, floating floor,
+                          floating* out, Py_ssize_t ld) noexcept nogil
+
+
 # Each micro-kernel is written once, for a number of rows that inlining turns into a constant, and
 # instantiated by the functions below it. Take those by pointer: compiled on their own they keep
 # their sums in registers, inlined into a larger function some would be spilled.
@@ -118,6 +123,13 @@ cdef inline Py_ssize_t tile_rows(Py_ssize_t rows) noexcept nogil:
     if round_up(rows, 3 * ROWS // 4) < round_up(rows, ROWS):
         return 3 * ROWS // 4
     return ROWS
+
+
+cdef inline WalkTile walk_tile(Py_ssize_t rows, const floating* w) noexcept nogil:
+    """The micro-kernel for tiles of so many rows; w only tells single from double precision."""
+    if rows <= ROWS // 2:
+        return walk_half[floating]
+    return walk_full[floating] if rows == ROWS else walk_most[floating]
 
 
 cdef inline void interleave(const floating* row0, const floating* row1, const floating* row2,

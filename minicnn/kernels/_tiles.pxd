@@ -10,11 +10,11 @@
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from minicnn.kernels._dots cimport dots
 from minicnn.kernels._lower cimport clip, divide_up
+from minicnn.kernels._scratch cimport borrow, give_back
 from minicnn.kernels._shape cimport Shape
 from minicnn.kernels._tile cimport COLS, LANES, ROWS, round_up, walk_full
 from minicnn.kernels._winograd cimport (
@@ -208,81 +208,67 @@ cdef inline void tiles_pass(const Tiles* g, const float* source, Py_ssize_t sour
         t += COLS
 
 
-cdef inline bint convolve_tiles(Tiles* g, const float* source, Py_ssize_t source_picture,
-                                const float* weight, Py_ssize_t output_stride,
-                                Py_ssize_t channel_stride, bint turned, const float* bias,
-                                float floor, float* y, Py_ssize_t y_picture, Py_ssize_t batch,
-                                int threads) noexcept nogil:
-    """Transform the weights and share the passes out among the threads. False: no memory."""
+cdef inline bint convolve_tiles(Tiles* g, const Shape* s, const float* source,
+                                const float* weight, bint turned, const float* bias, float floor,
+                                float* y) noexcept nogil:
+    """Group by group: transform the weights, share the passes out among the threads. False: no
+    memory."""
     cdef Py_ssize_t size = PLACES * g.channels * round_up(g.outputs, ROWS)
-    cdef Py_ssize_t each, bands, item, i
-    cdef void* memory
+    cdef Py_ssize_t source_group = g.channels * g.height * g.width
+    cdef Py_ssize_t y_group = g.outputs * g.out_height * g.out_width
+    cdef Py_ssize_t each, bands, _group, item, b, i
     cdef float* packed
     cdef float* zero
     cdef float* scratch
     cdef Py_ssize_t* ramp
-    plan_tiles(g, batch, 1)
+    plan_tiles(g, s.batch, 1)
     each = pass_scratch(g)
     bands = divide_up(g.rows, g.band)
-    memory = malloc((threads * each + size + ROWS) * sizeof(float)
-                    + g.channels * sizeof(Py_ssize_t) + 64)
-    if memory == NULL:
+    scratch = <float*> borrow((s.threads * each + size + ROWS) * sizeof(float)
+                              + g.channels * sizeof(Py_ssize_t))
+    if scratch == NULL:
         return False
-    scratch = <float*> ((<size_t> memory + 63) // 64 * 64)
-    packed = scratch + threads * each
+    packed = scratch + s.threads * each
     zero = packed + size
     ramp = <Py_ssize_t*> (zero + ROWS)
-    memset(scratch, 0, threads * each * sizeof(float))     # lanes that nobody fills are computed
+    memset(scratch, 0, s.threads * each * sizeof(float))   # lanes that nobody fills are computed
     memset(zero, 0, ROWS * sizeof(float))
     for i in range(g.channels):
         ramp[i] = i * COLS
-    transform_weights(weight, output_stride, channel_stride, turned, g.channels, g.outputs, packed)
-    for item in prange(divide_up(batch, g.pictures) * bands, num_threads=threads,
-                       schedule="dynamic"):
-        i = item // bands * g.pictures
-        tiles_pass(g, source + i * source_picture, source_picture,
-                   clip(g.pictures, 0, batch - i), item % bands * g.band, packed, ramp, bias, zero,
-                   floor, y + i * y_picture, y_picture, scratch + threadid() * each)
-    free(memory)
+    for _group in range(s.groups):
+        transform_weights(weight, turned, g.channels, g.outputs, packed)
+        for item in prange(divide_up(s.batch, g.pictures) * bands, num_threads=s.threads,
+                           schedule="dynamic"):
+            b = item // bands * g.pictures
+            tiles_pass(g, source + b * s.groups * source_group, s.groups * source_group,
+                       clip(g.pictures, 0, s.batch - b), item % bands * g.band, packed, ramp,
+                       bias, zero, floor, y + b * s.groups * y_group, s.groups * y_group,
+                       scratch + threadid() * each)
+        source += source_group
+        weight += 9 * g.channels * g.outputs
+        bias = bias + g.outputs if bias != NULL else NULL
+        y += y_group
+    give_back(scratch)
     return True
 
 
 cdef inline bint tiles_forward(const Shape* s, const float* x, const float* weight,
                                const float* bias, float floor, float* y) noexcept nogil:
-    cdef Py_ssize_t group, plane = s.height * s.width, out_plane = s.out_height * s.out_width
-    cdef bint done = True
     cdef Tiles g
     g.channels, g.height, g.width = s.channels, s.height, s.width
     g.outputs, g.out_height, g.out_width = s.outputs, s.out_height, s.out_width
     g.pad_h, g.pad_w = s.padding_h, s.padding_w
-    for group in range(s.groups):
-        if done:
-            done = convolve_tiles(
-                &g, x + group * s.channels * plane, s.groups * s.channels * plane,
-                weight + group * s.outputs * s.channels * 9, s.channels * 9, 9, False,
-                bias + group * s.outputs if bias != NULL else NULL, floor,
-                y + group * s.outputs * out_plane, s.groups * s.outputs * out_plane, s.batch,
-                s.threads)
-    return done
+    return convolve_tiles(&g, s, x, weight, False, bias, floor, y)
 
 
 cdef inline bint tiles_backward_input(const Shape* s, const float* dy, const float* weight,
                                       float* dx) noexcept nogil:
     """dx is dy, padded by 2 - p, convolved with the weights turned round."""
-    cdef Py_ssize_t group, plane = s.height * s.width, out_plane = s.out_height * s.out_width
-    cdef bint done = True
     cdef Tiles g
     g.channels, g.height, g.width = s.outputs, s.out_height, s.out_width
     g.outputs, g.out_height, g.out_width = s.channels, s.height, s.width
     g.pad_h, g.pad_w = 2 - s.padding_h, 2 - s.padding_w
-    for group in range(s.groups):
-        if done:
-            done = convolve_tiles(
-                &g, dy + group * s.outputs * out_plane, s.groups * s.outputs * out_plane,
-                weight + group * s.outputs * s.channels * 9, 9, s.channels * 9, True, NULL,
-                <float> -INFINITY, dx + group * s.channels * plane,
-                s.groups * s.channels * plane, s.batch, s.threads)
-    return done
+    return convolve_tiles(&g, s, dy, weight, True, NULL, <float> -INFINITY, dx)
 
 
 cdef inline void weight_chunk(const Tiles* g, const Tiles* h, const float* x, Py_ssize_t x_picture,
@@ -328,7 +314,7 @@ cdef inline bint tiles_backward_weight(const Shape* s, const float* x, const flo
     cut_strips(&g, g.pictures * g.lanes)
     cut_strips(&h, g.pictures * g.lanes)
     each = PLACES * (g.place + h.place) + lowered_size(&g)
-    scratch = <float*> malloc((s.threads * each + chunks * PLACES * weights) * sizeof(float))
+    scratch = <float*> borrow((s.threads * each + chunks * PLACES * weights) * sizeof(float))
     if scratch == NULL:
         return False
     part = scratch + s.threads * each
@@ -343,5 +329,5 @@ cdef inline bint tiles_backward_weight(const Shape* s, const float* x, const flo
         for item in prange(divide_up(weights, TOGETHER), num_threads=s.threads):
             add_weights(part, chunks, weights, item * TOGETHER, dweight + group * weights * 9,
                         accumulate)
-    free(scratch)
+    give_back(scratch)
     return True

@@ -18,7 +18,7 @@ from cython cimport floating
 from libc.math cimport INFINITY
 
 from minicnn.kernels._lower cimport Walk, clip, lower
-from minicnn.kernels._tile cimport COLS, ROWS, round_up, walk_full, walk_half, walk_most
+from minicnn.kernels._tile cimport COLS, ROWS, WalkTile, round_up, walk_tile
 
 
 cdef inline void strip(const Walk* g, const floating* x, const Py_ssize_t* off,
@@ -31,11 +31,7 @@ cdef inline void strip(const Walk* g, const floating* x, const Py_ssize_t* off,
     cdef floating stage[ROWS * COLS]
     cdef Py_ssize_t r0 = 0, rows
     cdef bint whole = pieces == 1 and wide == COLS
-    cdef void (*tile)(const floating*, const Py_ssize_t*, const floating*, Py_ssize_t,
-                      const floating*, floating, floating*, Py_ssize_t) noexcept nogil
-    tile = walk_half[floating]
-    if g.tile > ROWS // 2:
-        tile = walk_full[floating] if g.tile == ROWS else walk_most[floating]
+    cdef WalkTile tile = walk_tile(g.tile, packed)
     while r0 < g.outputs:
         rows = clip(g.tile, 0, g.outputs - r0)
         if whole and rows == g.tile:

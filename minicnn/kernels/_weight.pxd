@@ -143,13 +143,15 @@ cdef inline void weight_item(const Walk* g, const Shape* s, const floating* x, c
     channels, over pictures of which each plane of dy is a row of a and each tap a row of b.
 
     A plane of dy that is no whole number of vectors is copied and filled up with zeros: what the
-    taps hold there, numbers of the rows below, then does not count.
+    taps hold there, numbers of the rows below, then does not count. Behind the last tap there
+    are zeros, for in memory that nobody wrote there may be a NaN, and zero times that is NaN.
     """
     cdef Py_ssize_t plane = s.out_height * s.out_width
     cdef Py_ssize_t x_picture = s.groups * s.channels * s.height * s.width
     cdef Py_ssize_t dy_picture = s.groups * s.outputs * plane
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, taps = channels * kernel
     cdef Py_ssize_t step = x_picture if g.direct else g.plane
+    cdef Py_ssize_t used = channels * g.taps_w * g.lines * g.cols
     cdef Py_ssize_t band, first, p, size, padded
     cdef const floating* planes
     cdef floating* panel = scratch + (0 if g.direct else round_up(g.pictures * g.plane + LANES, 16))
@@ -164,7 +166,7 @@ cdef inline void weight_item(const Walk* g, const Shape* s, const floating* x, c
         else:
             for p in range(pictures):
                 lower(g, x + p * x_picture, channels, first, scratch + p * g.plane)
-            memset(scratch + pictures * g.plane, 0, LANES * sizeof(floating))
+                memset(scratch + p * g.plane + used, 0, LANES * sizeof(floating))
         if by_panels(s):
             panels(g, s, planes, step, dy + first * s.out_width, dy_picture, pictures, size, taps,
                    dw, panel)

@@ -197,10 +197,12 @@ cdef inline void six(double g0, double g1, double g2, double* u) noexcept nogil:
     u[5] = g2
 
 
-cdef inline void transform_weights(const float* weight, Py_ssize_t output_stride,
-                                   Py_ssize_t channel_stride, bint turned, Py_ssize_t channels,
+cdef inline void transform_weights(const float* weight, bint turned, Py_ssize_t channels,
                                    Py_ssize_t outputs, float* packed) noexcept nogil:
-    """packed[e][r / ROWS][c][r % ROWS] = (G6 g G4')[e]; the last tile is filled with zeros."""
+    """packed[e][r / ROWS][c][r % ROWS] = (G6 g G4')[e]; the last tile is filled with zeros.
+
+    The weights g lie as [r][c], and turned, for an input gradient, as [c][r] and upside down.
+    """
     cdef double column[3][IN_H]
     cdef double half
     cdef Py_ssize_t c, r, i, j, e, place = channels * round_up(outputs, ROWS)
@@ -213,7 +215,7 @@ cdef inline void transform_weights(const float* weight, Py_ssize_t output_stride
                 for e in range(PLACES):
                     to[e * place] = 0
                 continue
-            g = weight + r * output_stride + c * channel_stride
+            g = weight + 9 * (c * outputs + r if turned else r * channels + c)
             for j in range(3):
                 if turned:
                     six(g[8 - j], g[5 - j], g[2 - j], column[j])

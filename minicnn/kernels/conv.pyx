@@ -28,16 +28,16 @@
 from cython cimport floating
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from minicnn.kernels._adjoint cimport (
     adjoint_numbered, adjoint_packed, adjoint_scratch, adjoint_tiles, pack_adjoint, plan_adjoint,
 )
 from minicnn.kernels._lower cimport (
-    Walk, clip, divide_up, free_walk, pack_tile, pass_count, plan_walk, weight_tiles,
+    Walk, clip, divide_up, free_walk, pack_tile, pass_count, weight_tiles,
 )
-from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk, plan_forward
+from minicnn.kernels._scratch cimport borrow, give_back
+from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
 from minicnn.kernels._threads cimport worth
 from minicnn.kernels._tile cimport COLS, round_up
 from minicnn.kernels._tiles cimport (
@@ -71,19 +71,12 @@ cdef Shape shape_of(const Py_ssize_t* x, const Py_ssize_t* weight, const Py_ssiz
     return s
 
 
-cdef inline void* aligned(void* block) noexcept nogil:
-    """The first address in block that is a multiple of 64: a cache line, a v4 vector."""
-    return <void*> ((<size_t> block + 63) // 64 * 64)
-
-
 cdef bint forward(const Shape* s, const floating* x, const floating* weight,
                   const floating* bias, double floor, floating* y) noexcept nogil:
     """y = max(floor, x (*) weight + bias). Plan, pack the weights, share out the passes among the
     threads. False: no memory."""
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, wide = s.out_height * s.out_width % COLS
     cdef Py_ssize_t item, items, group, i, outputs, size, each, tiles
-    cdef Py_ssize_t* row0 = forward_taps(s)
-    cdef void* memory = NULL
     cdef floating* start
     cdef floating* packed
     cdef floating* scratch
@@ -91,19 +84,17 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     forward_walk(&g, s)
     g.floor = floor
     items = divide_up(2 * s.threads, s.groups) if s.threads > 1 else 1
-    if row0 == NULL or not plan_walk(&g, row0, row0 + s.kernel_h, s.batch, items, 1):
-        free(row0)
+    if not plan_forward(&g, s, s.batch, items, 1):
         return False
     if wide and g.band == g.rows:          # as many pictures as have room for their edges
         g.pictures = clip(COLS // wide, 1, clip(s.batch // items, 1, s.batch))
     outputs, each = round_up(s.outputs, g.tile), walk_scratch(&g)
     size = outputs * s.channels * kernel
-    memory = malloc((s.groups * (outputs + size) + s.threads * each + 32) * sizeof(floating) + 64)
-    if memory == NULL:
-        free(row0)
+    scratch = <floating*> borrow((s.groups * (outputs + size) + s.threads * each + 32)
+                                 * sizeof(floating))
+    if scratch == NULL:
         free_walk(&g)
         return False
-    scratch = <floating*> aligned(memory)
     packed = scratch + s.threads * each
     start = packed + s.groups * size
     memset(start, 0, s.groups * outputs * sizeof(floating))
@@ -119,8 +110,7 @@ cdef bint forward(const Shape* s, const floating* x, const floating* weight,
     for item in prange(items, num_threads=s.threads, schedule="dynamic"):
         forward_numbered(&g, s, item, x, <const floating*> packed, <const floating*> start, y,
                          scratch + threadid() * each)
-    free(memory)
-    free(row0)
+    give_back(scratch)
     free_walk(&g)
     return True
 
@@ -145,24 +135,23 @@ cdef void forward_numbered(const Walk* g, const Shape* s, Py_ssize_t item, const
 cdef bint backward_input(const Shape* s, const floating* dy, const floating* weight,
                          floating* dx) noexcept nogil:
     """dx[b, c, h, w] = sum_rij w[r, c, i, j] dy[b, r, oh, ow], oh s + i d - p = h, ow alike."""
-    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, size, each, items, item, i
-    cdef Py_ssize_t tiles
+    cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, size, each, weights, items, item
+    cdef Py_ssize_t i, tiles
     cdef Walk g
-    cdef void* memory
     cdef floating* scratch
     cdef floating* packed
     cdef Py_ssize_t* off
     if not plan_adjoint(&g, s):
         return False
     size, each = adjoint_packed(&g, s), adjoint_scratch(&g, s)
-    memory = malloc((s.threads * each + s.groups * size) * sizeof(floating)
-                    + 2 * s.outputs * sizeof(Py_ssize_t) + 128)
-    if memory == NULL:
+    weights = round_up(s.groups * size, 16)
+    scratch = <floating*> borrow((s.threads * each + weights) * sizeof(floating)
+                                 + 2 * s.outputs * sizeof(Py_ssize_t))
+    if scratch == NULL:
         free_walk(&g)
         return False
-    scratch = <floating*> aligned(memory)
     packed = scratch + s.threads * each
-    off = <Py_ssize_t*> aligned(packed + s.groups * size)
+    off = <Py_ssize_t*> (packed + weights)
     for i in range(s.outputs):                 # of a strip of dy, and of a panel of edges
         off[i], off[s.outputs + i] = i * s.out_height * s.out_width, i * COLS
     tiles = adjoint_tiles(&g, s)
@@ -173,7 +162,7 @@ cdef bint backward_input(const Shape* s, const floating* dy, const floating* wei
     for item in prange(items, num_threads=s.threads, schedule="dynamic"):
         adjoint_numbered(&g, s, item, dy, off, <const floating*> packed, dx,
                          scratch + threadid() * each)
-    free(memory)
+    give_back(scratch)
     free_walk(&g)
     return True
 
@@ -186,9 +175,8 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     and the copies are added in order.
     """
     cdef Py_ssize_t kernel = s.kernel_h * s.kernel_w, weights = s.outputs * s.channels * kernel
-    cdef Py_ssize_t passes, chunks, chunk, items, item, each, taps
+    cdef Py_ssize_t passes, chunks, chunk, items, item, each, taps, tables
     cdef Walk g
-    cdef void* memory
     cdef floating* scratch
     cdef floating* part
     cdef Py_ssize_t* off
@@ -201,13 +189,13 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
     passes = divide_up(g.channels, g.block)
     taps = g.block * kernel
     each = weight_scratch(&g, s)
-    memory = malloc((s.threads * each + chunks * s.groups * weights + 32) * sizeof(floating)
-                    + 2 * taps * sizeof(Py_ssize_t) + 64)
-    if memory == NULL:
+    tables = round_up(2 * taps, 16)
+    off = <Py_ssize_t*> borrow((s.threads * each + chunks * s.groups * weights + 32)
+                               * sizeof(floating) + tables * sizeof(Py_ssize_t))
+    if off == NULL:
         free_walk(&g)
         return False
-    off = <Py_ssize_t*> aligned(memory)
-    scratch = <floating*> aligned(off + 2 * taps)
+    scratch = <floating*> (off + tables)
     part = scratch + s.threads * each
     order_taps(&g, off, off + taps)
     memset(part, 0, chunks * s.groups * weights * sizeof(floating))
@@ -220,7 +208,7 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
         add_parts(part + item * TOGETHER, chunks, weights,
                   clip(TOGETHER, 0, weights - item * TOGETHER), dweight + item * TOGETHER,
                   accumulate)
-    free(memory)
+    give_back(off)
     free_walk(&g)
     return True
 
@@ -228,10 +216,10 @@ cdef bint backward_weight(const Shape* s, const floating* x, const floating* dy,
 cdef inline void add_parts(const floating* part, Py_ssize_t count, Py_ssize_t step,
                            Py_ssize_t wide, floating* dweight, bint accumulate) noexcept nogil:
     """dw[i] (+)= sum over the copies of part[copy, i], for i < wide."""
-    cdef Py_ssize_t copy, i
+    cdef Py_ssize_t _copy, i
     if not accumulate:
         memset(dweight, 0, wide * sizeof(floating))
-    for copy in range(count):
+    for _copy in range(count):
         for i in range(wide):
             dweight[i] += part[i]
         part += step

@@ -28,11 +28,11 @@
 from cython cimport floating
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from minicnn.kernels._dots cimport dots, gather_rows
 from minicnn.kernels._lower cimport Walk, clip, divide_up
+from minicnn.kernels._scratch cimport borrow, give_back
 from minicnn.kernels._threads cimport worth
 from minicnn.kernels._tile cimport COLS, DOT_A, DOT_B, LANES, interleave, round_up, tile_rows
 from minicnn.kernels._walk cimport strip
@@ -200,13 +200,13 @@ cdef bint walk_product(const Sizes* s, const floating* a, const floating* b,
     cdef Py_ssize_t tile = tile_rows(s.m), rows = round_up(M_WALK, tile)
     cdef Py_ssize_t high = round_up(s.m, tile), down = divide_up(s.m, rows), item, i
     cdef Py_ssize_t strips = divide_up(s.n, COLS), columns = strips
-    cdef void* memory = malloc((high * (s.k + 1) + s.threads * K_WALK * COLS) * sizeof(floating)
-                               + 2 * K_WALK * sizeof(Py_ssize_t))
-    cdef Py_ssize_t* off = <Py_ssize_t*> memory
+    cdef Py_ssize_t* off = <Py_ssize_t*> borrow(
+        (high * (s.k + 1) + s.threads * K_WALK * COLS) * sizeof(floating)
+        + 2 * K_WALK * sizeof(Py_ssize_t))
     cdef floating* panels = <floating*> (off + 2 * K_WALK)
     cdef floating* zeros = panels + s.threads * K_WALK * COLS
     cdef floating* packed = zeros + high
-    if memory == NULL:
+    if off == NULL:
         return False
     if s.threads > 1:
         columns = divide_up(strips, 4 * s.threads)
@@ -222,7 +222,7 @@ cdef bint walk_product(const Sizes* s, const floating* a, const floating* b,
                   item // down * columns, clip(columns, 0, s.n - item // down * columns),
                   <const floating*> packed, b, <const floating*> zeros, out,
                   panels + threadid() * K_WALK * COLS, off)
-    free(memory)
+    give_back(off)
     return True
 
 

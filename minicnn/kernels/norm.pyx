@@ -24,12 +24,12 @@ from cython cimport floating
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, NAN, log
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, malloc
 
 from minicnn.kernels._exp cimport exp_negative
 from minicnn.kernels._lanes cimport (
     LANES, add_moments, add_products, passed, sum_shifted,
 )
+from minicnn.kernels._scratch cimport borrow, give_back
 from minicnn.kernels._threads cimport worth
 
 cdef enum:
@@ -78,7 +78,7 @@ def batchnorm2d_statistics(const floating[:, :, :, ::1] x not None, floating[::1
         mean[:] = NAN
         var[:] = NAN
         return
-    part = <double*> malloc(2 * B * C * sizeof(double))
+    part = <double*> borrow(2 * B * C * sizeof(double))
     if part == NULL:
         raise MemoryError("batchnorm2d_statistics: no memory for scratch")
     with nogil:
@@ -87,7 +87,7 @@ def batchnorm2d_statistics(const floating[:, :, :, ::1] x not None, floating[::1
                            part + 2 * plane + 1)
         for c in range(C):
             _join_planes(part + 2 * c, B, C, P, &mean[c], &var[c])
-    free(part)
+    give_back(part)
 
 
 cdef inline void _affine(const floating* x, floating scale, floating shift, floating floor,
@@ -136,7 +136,7 @@ def batchnorm2d_backward_reduce(const floating[:, :, :, ::1] dy not None,
         dgamma[:] = 0
         dbeta[:] = 0
         return
-    part = <double*> malloc(2 * B * C * sizeof(double))
+    part = <double*> borrow(2 * B * C * sizeof(double))
     if part == NULL:
         raise MemoryError("batchnorm2d_backward_reduce: no memory for scratch")
     with nogil:
@@ -151,7 +151,7 @@ def batchnorm2d_backward_reduce(const floating[:, :, :, ::1] dy not None,
                 total = total + part[2 * (b * C + c) + 1]
             dgamma[c] = <floating> (products * inv_std[c])
             dbeta[c] = <floating> total
-    free(part)
+    give_back(part)
 
 
 cdef inline void _plane_products(const floating* dy, const floating* x, Py_ssize_t P,

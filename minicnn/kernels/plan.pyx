@@ -11,50 +11,32 @@
 #
 # A fully connected layer reads all its weights for every chunk, so it waits for the whole batch.
 # Where there are fewer chunks than threads, the threads share out the items of every step instead.
-# Weights are packed and tables made once, in `plan_prepare`; `plan_run` computes. What a step does
-# is in _steps.pxd. Sums are taken in an order that depends on neither the batch nor the threads.
+# Weights are packed and tables made once, in `plan_prepare`, which is most of this file; `plan_run`
+# computes (_run.pxd), step by step (_steps.pxd). Sums are taken in an order that depends on neither
+# the batch nor the threads.
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
-from minicnn.kernels._linear cimport (
-    K_LINEAR, PICTURES, linear_item, linear_packed, linear_rows, pack_linear, pack_rows,
-)
-from minicnn.kernels._lower cimport (
-    Walk, clip, divide_up, free_walk, pack_tile, plan_walk, weight_tiles,
-)
+from minicnn.kernels._linear cimport K_LINEAR, linear_packed, pack_linear
+from minicnn.kernels._lower cimport Walk, clip, free_walk, pack_tile, weight_tiles
 from minicnn.kernels._pooled cimport free_pooled, plan_pooled, pooled_scratch
-from minicnn.kernels._shape cimport Shape, forward_taps, forward_walk
+from minicnn.kernels._run cimport MOST_PICTURES, Plan, run
+from minicnn.kernels._scratch cimport give_back, keep
+from minicnn.kernels._shape cimport Shape, forward_walk, plan_forward
 from minicnn.kernels._steps cimport (
-    ADD, BATCH, CHUNK, COPY, DIRECT, FEW, FUNCTION, INPUT, LEAKY_RELU, LINEAR, MANY,
-    MAXIMA, MEANS, OUTPUT, PLANS, POOLED, RELU, SCALE, SIGMOID, TANH, TILES, Place, Step,
-    do_item, item_count,
+    ADD, BATCH, CHUNK, COPY, DIRECT, FUNCTION, INPUT, LEAKY_RELU, LINEAR, MANY, MAXIMA,
+    MEANS, OUTPUT, PLANS, POOLED, RELU, SCALE, SIGMOID, TANH, TILES, Place, Step,
 )
-from minicnn.kernels._threads cimport worth
-from minicnn.kernels._tile cimport COLS, ROWS, round_up, tile_rows
+from minicnn.kernels._tile cimport COLS, ROWS, round_up
 from minicnn.kernels._tiles cimport Tiles, pass_scratch, plan_tiles, suits_tiles
 from minicnn.kernels._walk cimport walk_scratch
 from minicnn.kernels._winograd cimport PLACES, transform_weights
 
 
 cdef enum:
-    CHUNK_BUDGET = 40960    # numbers that a chunk hands from step to step: they stay in L2
-    MOST_PICTURES = 24      # of a chunk: more join no more edges
     BANDS = 8               # parts of a picture where threads share it
-    THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
-
-
-cdef struct Plan:
-    Step* steps
-    Py_ssize_t count
-    Py_ssize_t inputs, outputs, chunk, batch       # numbers per picture
-    Py_ssize_t scratch                             # numbers that any item needs, at most
-    Py_ssize_t work                                # multiply-adds of a picture
-    float* memory                                  # of the last run, for the next one
-    Py_ssize_t size
-    bint busy
 
 
 cdef extern from *:
@@ -64,7 +46,12 @@ cdef extern from *:
     const char* NAME "minicnn_plan_name"
 
 
-# --- making a plan ---------------------------------------------------------------------------
+cdef void* zeroed(size_t bytes) noexcept:
+    """Memory for the life of a plan; NULL: there is none."""
+    cdef void* block = keep(bytes)
+    if block != NULL:
+        memset(block, 0, bytes)
+    return block
 
 
 cdef void destroy(object capsule) noexcept:
@@ -81,12 +68,11 @@ cdef void free_plan(Plan* p) noexcept:
         for k in range(PLANS):
             free_walk(&s.walk[k])
             free_pooled(&s.pooled[k])
-        free(s.packed)
-        free(s.start)
-        free(s.ramp)
-    free(p.steps)
-    free(p.memory)
-    free(p)
+        give_back(s.packed)
+        give_back(s.start)
+        give_back(s.ramp)
+    give_back(p.steps)
+    give_back(p)
 
 
 def plan_prepare(object program, bint winograd):
@@ -95,7 +81,7 @@ def plan_prepare(object program, bint winograd):
     program  a `minicnn.kernels._program.Program`
     winograd whether convolutions that it suits may go Winograd's way
     """
-    cdef Plan* p = <Plan*> calloc(1, sizeof(Plan))
+    cdef Plan* p = <Plan*> zeroed(sizeof(Plan))
     cdef Py_ssize_t i
     cdef object capsule
     if p == NULL:
@@ -104,7 +90,7 @@ def plan_prepare(object program, bint winograd):
     p.inputs, p.outputs = program.inputs, program.outputs
     p.chunk, p.batch = program.chunk, program.batch
     p.work = program.multiply_adds
-    p.steps = <Step*> calloc(len(program.steps) + 1, sizeof(Step))
+    p.steps = <Step*> zeroed((len(program.steps) + 1) * sizeof(Step))
     if p.steps == NULL:
         raise MemoryError("plan_prepare: no memory for the steps")
     for i in range(len(program.steps)):
@@ -170,7 +156,7 @@ cdef float* copied(const float[::1] x, Py_ssize_t more) except NULL:
 
 cdef float* numbers(Py_ssize_t n) except NULL:
     """Memory for n numbers, all zero."""
-    cdef float* block = <float*> calloc(n + 16, sizeof(float))
+    cdef float* block = <float*> zeroed((n + 16) * sizeof(float))
     if block == NULL:
         raise MemoryError("plan_prepare: no memory for weights")
     return block
@@ -183,7 +169,7 @@ cdef int prepare_linear(Step* s, const float[:, ::1] weight, const float[::1] bi
     s.packed = numbers(linear_packed(weight.shape[1], weight.shape[0]))
     pack_linear(&weight[0, 0], weight.shape[1], weight.shape[0], s.packed)
     s.start = copied(bias, COLS)
-    s.ramp = <Py_ssize_t*> malloc(K_LINEAR * sizeof(Py_ssize_t))
+    s.ramp = <Py_ssize_t*> keep(K_LINEAR * sizeof(Py_ssize_t))
     if s.ramp == NULL:
         raise MemoryError("plan_prepare: no memory for tables")
     for i in range(K_LINEAR):
@@ -253,9 +239,9 @@ cdef int prepare_tiles(Step* s, const float* weight) except -1:
     s.packed_group = PLACES * g.channels * round_up(g.outputs, ROWS)
     s.packed = numbers(g.groups * s.packed_group)
     for group in range(g.groups):
-        transform_weights(weight + group * g.outputs * g.channels * 9, g.channels * 9, 9, False,
-                          g.channels, g.outputs, s.packed + group * s.packed_group)
-    s.ramp = <Py_ssize_t*> malloc(g.channels * sizeof(Py_ssize_t))
+        transform_weights(weight + group * g.outputs * g.channels * 9, False, g.channels,
+                          g.outputs, s.packed + group * s.packed_group)
+    s.ramp = <Py_ssize_t*> keep(g.channels * sizeof(Py_ssize_t))
     if s.ramp == NULL:
         raise MemoryError("plan_prepare: no memory for tables")
     for i in range(g.channels):
@@ -269,22 +255,20 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
     cdef const Shape* g = &s.shape
     cdef Py_ssize_t kernel = g.kernel_h * g.kernel_w, group, size, wide = rows * cols % COLS
     cdef Py_ssize_t tile
-    cdef Py_ssize_t* row0 = forward_taps(g)
-    cdef bint done = row0 != NULL
-    cdef int k
     cdef Py_ssize_t items
+    cdef bint done
+    cdef int k
     cdef Walk own
     cdef const Walk* w
     for k in range(PLANS):
         items = 1 if k == MANY else BANDS
-        if done and s.kind == POOLED:
+        if s.kind == POOLED:
             done = plan_pooled(&s.pooled[k], g, rows, cols, s.floor, items)
-        elif done:
+        else:
             forward_walk(&s.walk[k], g)
-            s.walk[k].floor = s.floor
-            done = plan_walk(&s.walk[k], row0, row0 + g.kernel_h, 1, items, 1)
+            s.walk[k].floor, s.walk[k].kept = s.floor, True
+            done = plan_forward(&s.walk[k], g, 1, items, 1)
         if not done:
-            free(row0)
             return False
         if k == MANY and wide and s.kind == POOLED and s.pooled[k].walk.band == rows:
             s.pooled[k].walk.pictures = COLS // wide
@@ -301,7 +285,6 @@ cdef bint prepare_walks(Step* s, const float* weight, Py_ssize_t rows,
         for tile in range(weight_tiles(&own)):
             pack_tile(&own, weight + group * g.outputs * g.channels * kernel, tile,
                       s.packed + group * s.packed_group)
-    free(row0)
     return True
 
 
@@ -313,118 +296,6 @@ def plan_algorithms(object plan):
             else "direct" if p.steps[i].kind in (DIRECT, POOLED) else "" for i in range(p.count)]
 
 
-# --- running it --------------------------------------------------------------------------------
-
-
-cdef struct Run:
-    # One run: where the arenas are, and how many pictures a region of them holds.
-    Py_ssize_t batch, pictures             # of the batch, of a chunk
-    const float* x
-    float* y
-    float* whole                           # arena BATCH
-    float* rows                            # packed pictures of a LINEAR
-    float* chunk                           # arena CHUNK, then scratch, of every thread
-    Py_ssize_t each                        # numbers from one thread's to the next
-    int threads
-
-
-cdef inline float* at(const Run* r, const Place* where, Py_ssize_t b, float* chunk) noexcept nogil:
-    """Where the numbers of picture b lie, the first of its chunk."""
-    if where.arena == INPUT:
-        return <float*> r.x + b * where.size + where.inner
-    if where.arena == OUTPUT:
-        return r.y + b * where.size + where.inner
-    if where.arena == BATCH:
-        return r.whole + where.offset * r.batch + b * where.size + where.inner
-    return chunk + where.offset * r.pictures + where.inner
-
-
-cdef void run_chunk(const Plan* p, const Run* r, Py_ssize_t first, Py_ssize_t last, Py_ssize_t b,
-                    float* chunk) noexcept nogil:
-    """Steps first ... last - 1 on one chunk, by one thread."""
-    cdef Py_ssize_t i, item, count = clip(r.pictures, 0, r.batch - b)
-    cdef const Step* s
-    for i in range(first, last):
-        s = &p.steps[i]
-        for item in range(item_count(s, count, MANY)):
-            do_item(s, at(r, &s.source, b, chunk), at(r, &s.other, b, chunk),
-                    at(r, &s.target, b, chunk), count, item, MANY, chunk + p.chunk * r.pictures)
-
-
-cdef void share_chunk(const Plan* p, const Run* r, Py_ssize_t first, Py_ssize_t last,
-                      Py_ssize_t b) noexcept nogil:
-    """The same by all threads: they share out the items of every step."""
-    cdef Py_ssize_t i, item, items, count = clip(r.pictures, 0, r.batch - b)
-    cdef Py_ssize_t own = p.chunk * r.pictures
-    cdef const Step* s
-    for i in range(first, last):
-        s = &p.steps[i]
-        items = item_count(s, count, FEW)
-        for item in prange(items, num_threads=clip(items, 1, r.threads), schedule="dynamic"):
-            do_item(s, at(r, &s.source, b, r.chunk), at(r, &s.other, b, r.chunk),
-                    at(r, &s.target, b, r.chunk), count, item, FEW,
-                    r.chunk + own + threadid() * r.each)
-
-
-cdef void run_linear(const Step* s, const Run* r) noexcept nogil:
-    cdef const float* x = at(r, &s.source, 0, NULL)
-    cdef float* y = at(r, &s.target, 0, NULL)
-    cdef Py_ssize_t tile = tile_rows(r.batch), features = s.channels, item, b, n
-    cdef Py_ssize_t most = PICTURES // tile * tile, groups = divide_up(r.batch, most)
-    cdef int threads = worth(r.batch * features * s.outputs, THREAD_WORK, r.threads)
-    for item in prange(divide_up(r.batch, tile), num_threads=threads, schedule="static"):
-        pack_rows(x, features, r.batch, tile, item * tile, r.rows)
-    for item in prange(divide_up(s.outputs, COLS) * groups, num_threads=threads,
-                       schedule="dynamic"):
-        b = item % groups * most
-        n = item // groups * COLS
-        linear_item(r.rows + b * features, features, s.packed + n * features, s.start + n,
-                    s.floor, tile, clip(most, 0, r.batch - b), clip(COLS, 0, s.outputs - n),
-                    s.ramp, y + b * s.outputs + n, s.outputs)
-
-
-cdef void run(const Plan* p, const Run* r) noexcept nogil:
-    """All steps: up to a LINEAR in chunks, that one for the whole batch, and so on."""
-    cdef Py_ssize_t first = 0, last, item, chunks = divide_up(r.batch, r.pictures)
-    while first < p.count:
-        last = first
-        while last < p.count and p.steps[last].kind != LINEAR:
-            last += 1
-        if chunks >= r.threads:
-            for item in prange(chunks if last > first else 0, num_threads=r.threads,
-                               schedule="dynamic"):
-                run_chunk(p, r, first, last, item * r.pictures, r.chunk + threadid() * r.each)
-        else:
-            for item in range(chunks):
-                share_chunk(p, r, first, last, item * r.pictures)
-        if last < p.count:
-            run_linear(&p.steps[last], r)
-        first = last + 1
-
-
-cdef Py_ssize_t rows_most(const Plan* p, Py_ssize_t batch) noexcept nogil:
-    """Numbers of the packed pictures of any LINEAR, at most."""
-    cdef Py_ssize_t i, size, most = 0
-    for i in range(p.count):
-        if p.steps[i].kind == LINEAR:
-            size = linear_rows(batch, p.steps[i].channels)
-            most = size if size > most else most
-    return most
-
-
-cdef Py_ssize_t lay_out(const Plan* p, Run* r) noexcept nogil:
-    """Choose the chunks; the numbers of memory that the run needs."""
-    cdef Py_ssize_t chunks
-    r.pictures = clip(CHUNK_BUDGET // (p.chunk + 1), 1, MOST_PICTURES)
-    chunks = divide_up(r.batch, r.pictures)
-    if r.batch >= r.threads:               # as many chunks for every thread
-        chunks = clip(round_up(chunks, r.threads), 1, r.batch)
-    r.pictures = divide_up(r.batch, chunks)
-    r.each = round_up(p.chunk * r.pictures + p.scratch, 16) + 16
-    return round_up(p.batch * r.batch, 16) + round_up(rows_most(p, r.batch), 16) + (
-        r.threads * r.each + 16)
-
-
 def plan_run(object plan, const float[:, ::1] x not None, float[:, ::1] y not None,
              int num_threads):
     """Write y, what the net makes of x.
@@ -434,31 +305,10 @@ def plan_run(object plan, const float[:, ::1] x not None, float[:, ::1] y not No
     y    OUT (B, outputs)
     """
     cdef Plan* p = <Plan*> PyCapsule_GetPointer(plan, NAME)
-    cdef Run r
-    cdef Py_ssize_t size
-    cdef float* memory
-    cdef bint own
+    cdef bint done
     if x.shape[0] == 0:
         return
-    r.batch, r.x, r.y = x.shape[0], &x[0, 0], &y[0, 0]
-    r.threads = worth(r.batch * p.work, THREAD_WORK, num_threads)
-    size = lay_out(p, &r)
-    own = not p.busy
-    if own and p.size < size:
-        free(p.memory)
-        p.memory = <float*> calloc(size, sizeof(float))
-        p.size = size if p.memory != NULL else 0
-    memory = p.memory if own else <float*> calloc(size, sizeof(float))
-    if memory == NULL:
-        raise MemoryError(f"plan_run: no memory for {4 * size} bytes")
-    r.whole = <float*> ((<size_t> memory + 63) // 64 * 64)
-    r.rows = r.whole + round_up(p.batch * r.batch, 16)
-    r.chunk = r.rows + round_up(rows_most(p, r.batch), 16)
-    if own:
-        p.busy = True
     with nogil:
-        run(p, &r)
-    if own:
-        p.busy = False
-    else:
-        free(memory)
+        done = run(p, &x[0, 0], &y[0, 0], x.shape[0], num_threads)
+    if not done:
+        raise MemoryError("plan_run: no memory for scratch")

@@ -19,10 +19,7 @@ def maxpool2d_forward(
     num_threads: int,
 ) -> None: ...
 def maxpool2d_backward(
-    dy: _Array, mask: npt.NDArray[np.int32], dx: _Array, num_threads: int
-) -> None: ...
-def maxpool2d_relu_backward(
-    dy: _Array, y: _Array, mask: npt.NDArray[np.int32], dx: _Array, num_threads: int
+    dy: _Array, y: _Array | None, mask: npt.NDArray[np.int32], dx: _Array, num_threads: int
 ) -> None: ...
 def avgpool2d_forward(
     x: _Array,

@@ -51,61 +51,36 @@ def maxpool2d_forward(const floating[:, :, :, ::1] x not None, floating[:, :, :,
                      &mask[plane // C, plane % C, 0, 0] if record else NULL, &g)
 
 
-cdef inline void _route(const floating* dy, const int32_t* mask, floating* dx, Py_ssize_t outputs,
-                        Py_ssize_t inputs) noexcept nogil:
-    """One plane: every gradient goes to its winner. `+=`: a pixel may have won several windows."""
-    cdef Py_ssize_t n
-    memset(dx, 0, inputs * sizeof(floating))
-    for n in range(outputs):
-        if mask[n] >= 0:                # -1: a window with no pixel in it
-            dx[mask[n]] += dy[n]
+cdef inline void _route(const floating* dy, const floating* y, const int32_t* mask, floating* dx,
+                        Py_ssize_t outputs, Py_ssize_t inputs, const bint relu) noexcept nogil:
+    """One plane: every gradient goes to its winner. `+=`: a pixel may have won several windows.
 
-
-def maxpool2d_backward(const floating[:, :, :, ::1] dy not None,
-                       const int32_t[:, :, :, ::1] mask not None,
-                       floating[:, :, :, ::1] dx not None, int num_threads):
-    """dx[b, c, n] = sum of dy[b, c, i, j] over the windows with mask[b, c, i, j] = n. Writes dx."""
-    cdef Py_ssize_t C = dx.shape[1], planes = dx.shape[0] * C, plane
-    cdef Py_ssize_t inputs = dx.shape[2] * dx.shape[3], outputs = dy.shape[2] * dy.shape[3]
-    if planes * inputs == 0:
-        return
-    if outputs == 0:
-        dx[:, :, :, :] = 0
-        return
-    for plane in prange(planes, nogil=True,
-                        num_threads=worth(planes * inputs, LEAST, num_threads)):
-        _route(&dy[plane // C, plane % C, 0, 0], &mask[plane // C, plane % C, 0, 0],
-               &dx[plane // C, plane % C, 0, 0], outputs, inputs)
-
-
-cdef inline void _route_positive(const floating* dy, const floating* y, const int32_t* mask,
-                                 floating* dx, Py_ssize_t outputs,
-                                 Py_ssize_t inputs) noexcept nogil:
-    """The same, but a winner of 0 or less gets nothing: the ReLU before the window stopped it.
-
-    Which ones those are nobody can guess, so 0 is added: a choice between two values, no branch.
+    With relu, a winner of 0 or less gets nothing. Which ones those are nobody can guess, so 0 is
+    added: a choice between two values, no branch.
     """
     cdef Py_ssize_t n
     cdef floating v
     memset(dx, 0, inputs * sizeof(floating))
     for n in range(outputs):
         v = dy[n]
-        if y[n] <= 0:
+        if relu and y[n] <= 0:
             v = 0
-        if mask[n] >= 0:
+        if mask[n] >= 0:                # -1: a window with no pixel in it
             dx[mask[n]] += v
 
 
-def maxpool2d_relu_backward(const floating[:, :, :, ::1] dy not None,
-                            const floating[:, :, :, ::1] y not None,
-                            const int32_t[:, :, :, ::1] mask not None,
-                            floating[:, :, :, ::1] dx not None, int num_threads):
-    """As maxpool2d_backward, and back through a ReLU before it: gradients of y <= 0 are dropped.
+def maxpool2d_backward(const floating[:, :, :, ::1] dy not None,
+                       const floating[:, :, :, ::1] y,
+                       const int32_t[:, :, :, ::1] mask not None,
+                       floating[:, :, :, ::1] dx not None, int num_threads):
+    """dx[b, c, n] = sum of dy[b, c, i, j] over the windows with mask[b, c, i, j] = n. Writes dx.
 
-    Writes dx, the gradient with respect to the ReLU's input.
+    Unless y, the maxima, is None, back through a ReLU before the pooling too: where y <= 0, dy is
+    dropped.
     """
     cdef Py_ssize_t C = dx.shape[1], planes = dx.shape[0] * C, plane
     cdef Py_ssize_t inputs = dx.shape[2] * dx.shape[3], outputs = dy.shape[2] * dy.shape[3]
+    cdef bint relu = y is not None
     if planes * inputs == 0:
         return
     if outputs == 0:
@@ -113,9 +88,14 @@ def maxpool2d_relu_backward(const floating[:, :, :, ::1] dy not None,
         return
     for plane in prange(planes, nogil=True,
                         num_threads=worth(planes * inputs, LEAST, num_threads)):
-        _route_positive(&dy[plane // C, plane % C, 0, 0], &y[plane // C, plane % C, 0, 0],
-                        &mask[plane // C, plane % C, 0, 0], &dx[plane // C, plane % C, 0, 0],
-                        outputs, inputs)
+        if relu:
+            _route(&dy[plane // C, plane % C, 0, 0], &y[plane // C, plane % C, 0, 0],
+                   &mask[plane // C, plane % C, 0, 0], &dx[plane // C, plane % C, 0, 0], outputs,
+                   inputs, True)
+        else:
+            _route(&dy[plane // C, plane % C, 0, 0], <const floating*> NULL,
+                   &mask[plane // C, plane % C, 0, 0], &dx[plane // C, plane % C, 0, 0], outputs,
+                   inputs, False)
 
 
 cdef void _share(const floating* dy, floating* dx, const Pool* g, bint with_padding) noexcept nogil:

@@ -208,21 +208,22 @@ def maxpool2d_forward(
         mask[...] = winner
 
 
-def maxpool2d_backward(dy: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int) -> None:
-    """dx[b,c,n] = Σ of dy[b,c,i,j] over the windows (i,j) with mask[b,c,i,j] = n."""
+def maxpool2d_backward(
+    dy: Array, y: Array | None, mask: npt.NDArray[np.int32], dx: Array, num_threads: int
+) -> None:
+    """dx[b,c,n] = Σ of dy[b,c,i,j] over the windows (i,j) with mask[b,c,i,j] = n.
+
+    With y, the maxima: back through a ReLU before the pooling too, so that those of 0 or less get
+    no gradient.
+    """
+    if y is not None:
+        dy = np.where(y <= 0, 0, dy)
     B, C, H, W = dx.shape
     flat = np.zeros((B, C, H * W), dx.dtype)
     b, c = np.indices((B, C))[..., np.newaxis, np.newaxis]
     winner = mask >= 0
     np.add.at(flat, (b, c, np.where(winner, mask, 0)), np.where(winner, dy, 0))
     dx[...] = flat.reshape(dx.shape)
-
-
-def maxpool2d_relu_backward(
-    dy: Array, y: Array, mask: npt.NDArray[np.int32], dx: Array, num_threads: int
-) -> None:
-    """The same through a ReLU before the pooling: a winner of 0 or less gets no gradient."""
-    maxpool2d_backward(np.where(y <= 0, 0, dy), mask, dx, num_threads)
 
 
 def _window_sizes(

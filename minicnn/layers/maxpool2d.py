@@ -100,18 +100,15 @@ class MaxPool2D(Layer):
             self.dilation,
             kernels.threads,
         )
-        self.save(mask, x.shape, *([y] if after_relu else []))
+        self.save(mask, x.shape, y if after_relu else None)
         return y
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         if not need_dx:
             return None
-        mask, in_shape, *y = self.saved
+        mask, in_shape, y = self.saved
         dx = self.borrow(in_shape, dy.dtype)
-        if y:
-            kernels.engine.maxpool2d_relu_backward(dy, y[0], mask, dx, kernels.threads)
-        else:
-            kernels.engine.maxpool2d_backward(dy, mask, dx, kernels.threads)
+        kernels.engine.maxpool2d_backward(dy, y, mask, dx, kernels.threads)
         return dx
 
     def args(self) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import importlib
 import inspect
 import os
 import re
-import subprocess
-import sys
 from types import ModuleType
 
 import numpy as np
@@ -16,28 +14,13 @@ import pytest
 from minicnn import kernels
 from minicnn.kernels import _choice, reference
 
+from .processes import last_line, python
+
 LEVEL = kernels.info()["level"] or ""
 CPU_LEVEL = kernels.info()["cpu_level"] or ""
 
 # Only where the kernels are compiled: these tests are of the choice, not of the loops.
 compiled = pytest.mark.skipif(not LEVEL, reason="runs with MINICNN_BACKEND=reference")
-
-
-def python(program: str, timeout: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in an interpreter of its own, with these environment variables alone."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MINICNN_", "OMP_"))}
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env={**inherited, **environ},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def last_line(result: subprocess.CompletedProcess[str]) -> str:
-    return (result.stderr if result.returncode else result.stdout).strip().splitlines()[-1]
 
 
 REFERENCE = {
@@ -253,9 +236,10 @@ sys.meta_path.insert(0, Hide)
         assert "python setup.py build_ext --inplace" in last_line(result)
         assert "MINICNN_BACKEND=reference" in last_line(result)
 
-    def test_so_it_does_without_the_module_that_knows_the_processor(self) -> None:
-        program = "import sys; sys.modules['minicnn.kernels._cpu'] = None; import minicnn"
-        result = python(program)
+    @pytest.mark.parametrize("module", ["_cpu", "_scratch"])
+    def test_so_it_does_without_a_module_that_all_levels_share(self, module: str) -> None:
+        program = "import sys; sys.modules['minicnn.kernels.{}'] = None; import minicnn"
+        result = python(program.format(module))
         assert result.returncode
         assert "pip install -e ." in last_line(result)
 

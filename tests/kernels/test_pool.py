@@ -146,18 +146,21 @@ def test_maximum_of_any_geometry(engine: ModuleType, case: Case, kind: str) -> N
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients_of_the_maximum(engine: ModuleType, dtype: Any, case: Case) -> None:
+def test_gradients_of_the_maximum(engine: ModuleType, dtype: Any, case: Case, relu: bool) -> None:
     x = data(case, dtype, "ties")
-    _, mask = forward(reference, case, x)
+    y, mask = forward(reference, case, x)
     mask.setflags(write=False)
     dy = random(np.random.default_rng(1), case.y_shape, dtype)
     dx, expected = Guarded(case.x_shape, dtype), np.full(case.x_shape, np.nan)
-    engine.maxpool2d_backward(dy, mask, dx.array, 2)
-    reference.maxpool2d_backward(dy.astype(np.float64), mask, expected, 1)
+    engine.maxpool2d_backward(dy, y if relu else None, mask, dx.array, 2)
+    if relu:
+        dy = np.where(y <= 0, 0, dy)
+    reference.maxpool2d_backward(dy.astype(np.float64), None, mask, expected, 1)
     terms = case.kernel[0] * case.kernel[1]
     magnitude = np.full(case.x_shape, np.nan)
-    reference.maxpool2d_backward(np.abs(dy).astype(np.float64), mask, magnitude, 1)
+    reference.maxpool2d_backward(np.abs(dy).astype(np.float64), None, mask, magnitude, 1)
     assert_close(dx.check(), expected, magnitude, terms)
     np.testing.assert_allclose(dx.array.sum(), dy.sum(), rtol=1e-3, atol=1e-3)
 
@@ -208,7 +211,7 @@ def test_threads_change_nothing(engine: ModuleType) -> None:
     for threads in THREADS:
         y, mask = forward(engine, case, x, threads)
         dx, ay, adx = np.empty_like(x), np.empty_like(y), np.empty_like(x)
-        engine.maxpool2d_backward(y, mask, dx, threads)
+        engine.maxpool2d_backward(y, None, mask, dx, threads)
         engine.avgpool2d_forward(x, ay, case.kernel, case.stride, case.padding, True, threads)
         engine.avgpool2d_backward(y, adx, case.kernel, case.stride, case.padding, True, threads)
         gy = np.empty((*case.planes, 1, 1), np.float32)
@@ -254,7 +257,7 @@ class TestPyTorch:
         dy = random(np.random.default_rng(1), case.y_shape, np.float64)
         ty.backward(torch.from_numpy(dy.copy()))
         dx = np.empty_like(x)
-        reference.maxpool2d_backward(dy, mask, dx, 1)
+        reference.maxpool2d_backward(dy, None, mask, dx, 1)
         np.testing.assert_allclose(dx, tx.grad, rtol=1e-12, atol=1e-14)
 
     @given(case=cases(dilated=False), include=st.booleans())
