@@ -31,7 +31,7 @@ MAP = {
     "layers": NETS - {"labels"},
     "losses": NETS - {"layers"},
     "metrics": {*BASIC, "labels", "tensor"},
-    "optim": {*BASIC, "tensor"},
+    "optim": {*BASIC, "kernels", "tensor"},
     "schedules": BASIC,
     "data": {*BASIC, "init", "labels", "tensor"},
     "image": {*BASIC, "data", "tensor"},

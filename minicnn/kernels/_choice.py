@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
-ENGINE = ("conv", "pool", "norm", "elementwise", "gemm", "plan")  # the families that make an engine
+# The families that make an engine.
+ENGINE = ("conv", "pool", "norm", "elementwise", "gemm", "update", "plan")
 FAMILIES = (*ENGINE, "plain")  # and the lesson, which is built with them and used by none
 LEVELS = ("base", "v2", "v3", "v4")  # ascending
 BACKENDS = ("cython", "reference")

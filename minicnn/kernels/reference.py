@@ -427,6 +427,57 @@ def softmax_cross_entropy(
     return float(np.where(np.isnan(total[:, 0]), np.nan, terms.sum(axis=1)).mean())
 
 
+# --- optimizers -------------------------------------------------------------------------------
+
+
+def sgd_update(
+    theta: Array,
+    g: Array,
+    v: Array | None,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    num_threads: int,
+) -> None:
+    """g′ = g + λ·θ; v ← μ·v + g′; θ ← θ − η·v, or with Nesterov's look ahead η·(g′ + μ·v)."""
+    with np.errstate(all="ignore"):  # what is not finite shows in the loss, not in warnings
+        slope = g + weight_decay * theta if weight_decay else g
+        if v is not None:
+            v[...] = momentum * v + slope
+            slope = slope + momentum * v if nesterov else v
+        theta -= lr * slope
+
+
+def adam_update(
+    theta: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    lr: float,
+    beta_1: float,
+    beta_2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    step: int,
+    num_threads: int,
+) -> None:
+    """g′ = g + λ·θ; m ← m + (1 − β₁)(g′ − m); v ← β₂·v + (1 − β₂)·g′²; θ ← θ − η·m̂/(√v̂ + ε).
+
+    With ``decoupled`` g′ = g, and θ first loses η·λ·θ.
+    """
+    with np.errstate(all="ignore"):
+        if decoupled:
+            theta *= 1 - lr * weight_decay
+        elif weight_decay:
+            g = g + weight_decay * theta
+        m += (1 - beta_1) * (g - m)
+        v[...] = beta_2 * v + (1 - beta_2) * (g * g)
+        root = np.sqrt(v) / math.sqrt(1 - beta_2**step)
+        theta -= lr / (1 - beta_1**step) * (m / (root + eps))
+
+
 # --- a whole net ------------------------------------------------------------------------------
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from .. import kernels
 from ..errors import describe, finite_float
 from ..tensor import FloatArray, Parameter
 from .base import Optimizer
@@ -35,6 +33,7 @@ class Adam(Optimizer):
     """
 
     slots = ("mean", "square")
+    _decoupled = False
 
     def __init__(
         self,
@@ -56,42 +55,12 @@ class Adam(Optimizer):
     def _settings(self) -> dict[str, Any]:
         return {"betas": list(self.betas), "eps": self.eps, "weight_decay": self.weight_decay}
 
-    def _numbers(self, step: int) -> tuple[float, ...]:
-        correction_1, correction_2 = (1.0 - beta**step for beta in self.betas)
-        return math.sqrt(correction_2), self._lr / correction_1
-
-    def _update(self, numbers: tuple[float, ...], *arrays: FloatArray) -> None:
-        theta, g, m, v, s, t = arrays
-        if self.weight_decay:
-            np.multiply(theta, self.weight_decay, out=s)
-            s += g
-            g = s
-        self._descend(numbers, theta, g, m, v, t)
-
-    def _descend(
-        self,
-        numbers: tuple[float, ...],
-        theta: FloatArray,
-        g: FloatArray,
-        m: FloatArray,
-        v: FloatArray,
-        t: FloatArray,
-    ) -> None:
-        root_correction, rate = numbers
-        beta_1, beta_2 = self.betas
-        np.subtract(g, m, out=t)  # m + (1 − β₁)·(g − m) is the mean above in one product less
-        t *= 1.0 - beta_1
-        m += t
-        v *= beta_2
-        np.multiply(g, g, out=t)
-        t *= 1.0 - beta_2
-        v += t
-        np.sqrt(v, out=t)
-        t /= root_correction
-        t += self.eps
-        np.divide(m, t, out=t)
-        t *= rate
-        theta -= t
+    def _update(self, step: int, *arrays: FloatArray) -> None:
+        theta, g, m, v = arrays
+        decay = self.weight_decay, self._decoupled
+        kernels.engine.adam_update(
+            theta, g, m, v, self._lr, *self.betas, self.eps, *decay, step, kernels.threads
+        )
 
 
 class AdamW(Adam):
@@ -102,6 +71,8 @@ class AdamW(Adam):
     with lr times weight_decay for their ηₜ·λ, as PyTorch has it.
     """
 
+    _decoupled = True
+
     def __init__(
         self,
         params: Iterable[Parameter],
@@ -111,9 +82,3 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def _update(self, numbers: tuple[float, ...], *arrays: FloatArray) -> None:
-        theta, g, m, v, _, t = arrays
-        if self.weight_decay:
-            theta *= 1.0 - self._lr * self.weight_decay
-        self._descend(numbers, theta, g, m, v, t)

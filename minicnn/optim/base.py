@@ -1,33 +1,20 @@
 """Optimizer: what all optimizers have in common.
 
-An optimizer states its rule in `Optimizer._update`, on flat pieces of a parameter θ, its gradient g
-and the optimizer's own arrays. The pieces are short enough to stay in the processor's cache from
-one line of the rule to the next, so that θ and g come from memory once a step and not once a line;
-and the scratch space is one piece long, whatever the size of the net.
+An optimizer states its rule in `Optimizer._update`, on a parameter θ, its gradient g and the
+optimizer's own arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError, describe, finite_float, nonnegative_int
 from ..tensor import FloatArray, Parameter
 
-PIECE = 65_536
-"""Values updated at a time: 256 KiB of float32, few for the cache, many for one NumPy call."""
-
 State = dict[str, Any]
-
-
-class _Pieces(NamedTuple):
-    """A parameter's arrays and the pieces they were cut into, which are views of them."""
-
-    theta: FloatArray
-    grad: FloatArray
-    arrays: list[tuple[FloatArray, ...]]
 
 
 class Optimizer:
@@ -63,8 +50,6 @@ class Optimizer:
         self._step = 0
         self._steps = [0] * len(self.params)
         self._state = [self._zeros(parameter) for parameter in self.params]
-        self._pieces: list[_Pieces | None] = [None] * len(self.params)
-        self._scratch: dict[np.dtype[Any], FloatArray] = {}
 
     @property
     def lr(self) -> float:
@@ -83,18 +68,16 @@ class Optimizer:
     def step(self) -> None:
         """Change every parameter that has a gradient, in place."""
         self._step += 1
-        with np.errstate(all="ignore"):  # what is not finite shows in the loss, not in warnings
-            for index, parameter in enumerate(self.params):
-                grad = parameter.grad
-                if grad is None:
-                    continue
-                self._steps[index] += 1
-                numbers = self._numbers(self._steps[index])
-                pieces = self._pieces[index]
-                if pieces is None or pieces.theta is not parameter.data or pieces.grad is not grad:
-                    pieces = self._cut(index, parameter.data, grad)
-                for piece in pieces.arrays:
-                    self._update(numbers, *piece)
+        for index, parameter in enumerate(self.params):
+            theta, grad = parameter.data, parameter.grad
+            if grad is None:
+                continue
+            self._steps[index] += 1
+            own = self._state[index]
+            if any(array.dtype != theta.dtype for array in own):  # the net was converted
+                self._state[index] = own = tuple(array.astype(theta.dtype) for array in own)
+            arrays = [array.reshape(-1) for array in (theta, grad, *own)]
+            self._update(self._steps[index], *arrays)
 
     def state_dict(self) -> State:
         """What this optimizer remembers, as copies: continuing from it is bit for bit the same.
@@ -154,12 +137,11 @@ class Optimizer:
     def _settings(self) -> dict[str, Any]:
         return {"weight_decay": self.weight_decay}
 
-    def _numbers(self, step: int) -> tuple[float, ...]:
-        """What `_update` needs and is the same for the whole parameter; ``step`` counts from 1."""
-        return ()
+    def _update(self, step: int, *arrays: FloatArray) -> None:
+        """Apply the rule, in place: θ, g, the arrays of `slots`, all flat; g stays as it is.
 
-    def _update(self, numbers: tuple[float, ...], *arrays: FloatArray) -> None:
-        """Apply the rule to one piece: θ, g, the arrays of `slots`, two of scratch; g stays."""
+        ``step`` counts from 1 the steps in which this parameter had a gradient.
+        """
         raise NotImplementedError
 
     def _arrays(self) -> dict[str, FloatArray]:
@@ -170,28 +152,8 @@ class Optimizer:
             for name, array in zip(self.slots, arrays, strict=True)
         }
 
-    # --- pieces -------------------------------------------------------------------------------
-
-    def __getstate__(self) -> State:
-        """For copies and pickles: without the pieces, which would be views of nothing there."""
-        return {**self.__dict__, "_pieces": [None] * len(self.params), "_scratch": {}}
-
     def _zeros(self, parameter: Parameter) -> tuple[FloatArray, ...]:
         return tuple(np.zeros(parameter.shape, parameter.dtype) for _ in self.slots)
-
-    def _cut(self, index: int, theta: FloatArray, grad: FloatArray) -> _Pieces:
-        if any(array.dtype != theta.dtype for array in self._state[index]):  # the net was converted
-            self._state[index] = tuple(array.astype(theta.dtype) for array in self._state[index])
-        flat = [array.reshape(-1) for array in (theta, grad, *self._state[index])]
-        if theta.dtype not in self._scratch:
-            self._scratch[theta.dtype] = np.empty((2, PIECE), theta.dtype)
-        arrays = []
-        for start in range(0, theta.size, PIECE):
-            parts = [array[start : start + PIECE] for array in flat]
-            scratch = self._scratch[theta.dtype][:, : parts[0].size]
-            arrays.append((*parts, *scratch))
-        self._pieces[index] = pieces = _Pieces(theta, grad, arrays)
-        return pieces
 
 
 def parameter_list(params: Iterable[Parameter]) -> list[Parameter]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from .. import kernels
 from ..errors import finite_float
 from ..tensor import FloatArray, Parameter
 from .base import Optimizer
@@ -55,21 +54,9 @@ class SGD(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
-    def _update(self, numbers: tuple[float, ...], *arrays: FloatArray) -> None:
-        theta, g, *_, s, t = arrays
-        if self.weight_decay:
-            np.multiply(theta, self.weight_decay, out=s)
-            s += g
-            g = s
-        if self.momentum:
-            v = arrays[2]
-            v *= self.momentum
-            v += g
-            if self.nesterov:
-                np.multiply(v, self.momentum, out=t)
-                t += g
-                g = t
-            else:
-                g = v
-        np.multiply(g, self._lr, out=s)
-        theta -= s
+    def _update(self, step: int, *arrays: FloatArray) -> None:
+        theta, g, *velocity = arrays
+        v = velocity[0] if velocity else None
+        kernels.engine.sgd_update(
+            theta, g, v, self._lr, self.momentum, self.nesterov, self.weight_decay, kernels.threads
+        )
