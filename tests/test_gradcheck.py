@@ -25,7 +25,7 @@ class AssigningPool(MaxPool2D):
     """The series' bug: the last window that a pixel wins takes all."""
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray:
-        mask, (B, C, H, W) = self.saved
+        mask, (B, C, H, W), _ = self.saved
         dx = np.zeros((B, C, H * W), dy.dtype)
         np.put_along_axis(dx, mask.reshape(B, C, -1).astype(np.int64), dy.reshape(B, C, -1), axis=2)
         return dx.reshape(B, C, H, W)
