@@ -25,7 +25,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError
 
-FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "update", "plan", "plain")
+FAMILIES = ("conv", "pool", "norm", "elementwise", "gemm", "update", "warp", "plan", "plain")
 KERNELS = "minicnn.kernels"
 ONCE = ("_cpu", "_scratch")  # and these once, for all levels together
 SHARED = f"{KERNELS}._views"  # what all modules share: Cython's memoryview classes, once

@@ -33,7 +33,7 @@ MAP = {
     "metrics": {*BASIC, "labels", "tensor"},
     "optim": {*BASIC, "kernels", "tensor"},
     "schedules": BASIC,
-    "data": {*BASIC, "init", "labels", "tensor"},
+    "data": {*BASIC, "init", "kernels", "labels", "tensor"},
     "image": {*BASIC, "data", "tensor"},
     "models": NETS,
     "gradcheck": {*NETS, "losses"},

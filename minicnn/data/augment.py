@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .. import kernels
 from ..errors import ShapeError, finite_float, pair, probability
 
 FloatArray: TypeAlias = npt.NDArray[Any]
@@ -173,33 +174,21 @@ def rotate(images: FloatArray, degrees: npt.ArrayLike, fill: float = 0.0) -> Flo
 
     Returns:
         A new array of the same shape and dtype.
+
+    Raises:
+        ShapeError, TypeError: not such images. ValueError: an angle that is no number.
     """
     x = _checked(images, "rotate")
-    B, C, H, W = x.shape
-    angles = np.deg2rad(np.broadcast_to(np.asarray(degrees, dtype=np.float64), (B,)))
-    sine, cosine = (f(angles).astype(x.dtype)[:, None, None] for f in (np.sin, np.cos))
-    i = (np.arange(H, dtype=x.dtype) - (H - 1) / 2)[None, :, None]
-    j = (np.arange(W, dtype=x.dtype) - (W - 1) / 2)[None, None, :]
-    # One pixel of fill all around stands for everything outside; +1 counts it in.
-    rows = np.clip(i * cosine + j * sine + ((H - 1) / 2 + 1), 0, H + 1)
-    columns = np.clip(j * cosine - i * sine + ((W - 1) / 2 + 1), 0, W + 1)
-    top, left = (np.minimum(v.astype(np.intp), n) for v, n in ((rows, H), (columns, W)))
-    down, right = (rows - top).astype(x.dtype), (columns - left).astype(x.dtype)
-    padded = np.full((B, C, H + 2, W + 2), fill, dtype=x.dtype)
-    padded[:, :, 1:-1, 1:-1] = x
-    flat = padded.reshape(-1)
-    planes = np.arange(B * C).reshape(B, C, 1, 1) * ((H + 2) * (W + 2))
-    corner = planes + (top * (W + 2) + left)[:, None]
-    down, right = down[:, None], right[:, None]
-    upper = flat[corner] * (1 - right) + flat[corner + 1] * right
-    corner += W + 2
-    lower = flat[corner] * (1 - right) + flat[corner + 1] * right
-    result: FloatArray = upper * (1 - down) + lower * down
-    return result
+    angles = np.deg2rad(np.broadcast_to(np.asarray(degrees, dtype=np.float64), len(x)))
+    if not np.isfinite(angles).all():
+        raise ValueError("rotate: degrees must be finite")
+    y = np.empty_like(x)
+    kernels.engine.rotate(x, np.cos(angles), np.sin(angles), fill, y, kernels.threads)
+    return y
 
 
 def _checked(images: FloatArray, name: str) -> FloatArray:
-    x: FloatArray = np.asarray(images)
+    x: FloatArray = np.asarray(images, order="C")
     if x.ndim != 4:
         raise ShapeError(f"{name}: images must have shape (B, C, H, W), got {x.shape}")
     if x.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -225,13 +214,6 @@ def _windows(
 
     y[b, c, i, j] = x[b, c, tops[b] + i, lefts[b] + j], or ``fill`` where that does not exist.
     """
-    B, C, H, W = x.shape
-    y = np.full((B, C, *size), fill, dtype=x.dtype)
-    for b, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
-        first_row, first_column = max(top, 0), max(left, 0)
-        last_row, last_column = min(top + size[0], H), min(left + size[1], W)
-        if first_row < last_row and first_column < last_column:
-            y[b, :, first_row - top : last_row - top, first_column - left : last_column - left] = x[
-                b, :, first_row:last_row, first_column:last_column
-            ]
+    y = np.empty((*x.shape[:2], *size), x.dtype)
+    kernels.engine.windows(x, tops, lefts, fill, y, kernels.threads)
     return y

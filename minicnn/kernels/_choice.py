@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 # The families that make an engine.
-ENGINE = ("conv", "pool", "norm", "elementwise", "gemm", "update", "plan")
+ENGINE = ("conv", "pool", "norm", "elementwise", "gemm", "update", "warp", "plan")
 FAMILIES = (*ENGINE, "plain")  # and the lesson, which is built with them and used by none
 LEVELS = ("base", "v2", "v3", "v4")  # ascending
 BACKENDS = ("cython", "reference")

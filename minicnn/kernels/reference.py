@@ -478,6 +478,52 @@ def adam_update(
         theta -= lr / (1 - beta_1**step) * (m / (root + eps))
 
 
+# --- pictures moved and turned ----------------------------------------------------------------
+
+
+def windows(
+    x: Array,
+    tops: npt.NDArray[np.int64],
+    lefts: npt.NDArray[np.int64],
+    fill: float,
+    y: Array,
+    num_threads: int,
+) -> None:
+    """y[b,c,i,j] = x[b, c, tops[b] + i, lefts[b] + j], or ``fill`` where x has no such pixel."""
+    (H, W), (OH, OW) = x.shape[2:], y.shape[2:]
+    y[...] = fill
+    for b, (top, left) in enumerate(zip(tops.tolist(), lefts.tolist(), strict=True)):
+        first_row, first_column = max(top, 0), max(left, 0)
+        last_row, last_column = min(top + OH, H), min(left + OW, W)
+        if first_row < last_row and first_column < last_column:
+            y[b, :, first_row - top : last_row - top, first_column - left : last_column - left] = x[
+                b, :, first_row:last_row, first_column:last_column
+            ]
+
+
+def rotate(x: Array, cosines: Array, sines: Array, fill: float, y: Array, num_threads: int) -> None:
+    """y[b,c,i,j] = x[b,c] at (i cos + j sin, j cos − i sin) from the centre, by four neighbours."""
+    B, C, H, W = x.shape
+    sine, cosine = sines[:, np.newaxis, np.newaxis], cosines[:, np.newaxis, np.newaxis]
+    i = (np.arange(H) - (H - 1) / 2)[np.newaxis, :, np.newaxis]
+    j = (np.arange(W) - (W - 1) / 2)[np.newaxis, np.newaxis, :]
+    # One pixel of fill all around stands for everything outside; +1 counts it in.
+    rows = np.clip(i * cosine + j * sine + ((H - 1) / 2 + 1), 0, H + 1)
+    columns = np.clip(j * cosine - i * sine + ((W - 1) / 2 + 1), 0, W + 1)
+    top, left = (np.minimum(v.astype(np.intp), n) for v, n in ((rows, H), (columns, W)))
+    down, right = (rows - top).astype(x.dtype), (columns - left).astype(x.dtype)
+    padded = np.full((B, C, H + 2, W + 2), fill, dtype=x.dtype)
+    padded[:, :, 1:-1, 1:-1] = x
+    flat = padded.reshape(-1)
+    planes = np.arange(B * C).reshape(B, C, 1, 1) * ((H + 2) * (W + 2))
+    corner = planes + (top * (W + 2) + left)[:, np.newaxis]
+    down, right = down[:, np.newaxis], right[:, np.newaxis]
+    upper = flat[corner] * (1 - right) + flat[corner + 1] * right
+    corner += W + 2
+    lower = flat[corner] * (1 - right) + flat[corner + 1] * right
+    y[...] = upper * (1 - down) + lower * down
+
+
 # --- a whole net ------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 #
 # Letters: i value, p piece; theta parameter, g its gradient, v and m what the optimizer remembers.
 #
-# Design. A step hardly computes: it costs what reading and writing each array once costs. Arrays are
+# Design. A step hardly computes: it costs what reading and writing its arrays costs. Those are
 # cut into pieces, which threads share out; what is a choice for the whole step (is there a decay of
 # the weights?) the compiler takes out of the loop.
 

@@ -239,3 +239,8 @@ def test_batches_that_cannot_be_are_refused(augment: Augmentation) -> None:
 def test_a_window_larger_than_the_picture_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"4×4 with padding \(1, 1\) are too small.*7×3"):
         RandomCrop((7, 3), 1)(np.zeros((1, 1, 4, 4)), np.random.default_rng(0))
+
+
+def test_an_angle_must_be_a_number() -> None:
+    with pytest.raises(ValueError, match="degrees must be finite"):
+        rotate(np.zeros((2, 1, 3, 3), np.float32), [1.0, np.nan])
