@@ -20,6 +20,14 @@ SHORTEST = 20e-3
 """Seconds that one sample lasts at least: shorter work is repeated within it."""
 
 
+PLACING = 0.1
+"""Seconds that Linux may take to give each of several threads a processor of its own.
+
+When they wake after some tenths of a second, it may put them on one, until it next balances loads.
+Meanwhile two threads are slower than one, whatever they compute.
+"""
+
+
 class Timing(NamedTuple):
     """The median of all samples, and the quartiles around it."""
 
@@ -47,10 +55,16 @@ def calls_per_sample(timer: Timer, warm_up: int) -> int:
     return max(1, round(SHORTEST / once))
 
 
-def sample(side: Side, calls: int) -> float:
-    """Seconds a call. Returns when this process is quiet again."""
-    if calls > 1:
-        side()  # caches and threads have been another's, or asleep
+def sample(side: Side, calls: int, warm_up: float = 0) -> float:
+    """Seconds a call, after at least one call and ``warm_up`` seconds that are not counted.
+
+    Returns when this process is quiet again.
+    """
+    start = time.perf_counter()
+    while calls > 1 or warm_up:  # caches and threads have been another's, or asleep
+        side()
+        if time.perf_counter() - start >= warm_up:
+            break
     start = time.perf_counter()
     for _ in range(calls):
         side()

@@ -22,7 +22,7 @@ from .nets import Task
 from .operators import Operator
 from .peak import peak_mb
 from .peers import MINICNN, PEERS
-from .timing import Side, sample
+from .timing import PLACING, Side, sample
 
 T = TypeVar("T")
 
@@ -180,7 +180,7 @@ def _serve(peer: str, threads: int, pipe: Connection) -> None:
             elif verb == "peak":
                 answer = peak_mb() - imported
             else:
-                answer = _perform(side, verb, argument)
+                answer = _perform(side, verb, argument, threads)
         except Exception as error:
             pipe.send((False, f"{type(error).__name__}: {error}"))
         else:
@@ -195,7 +195,9 @@ def side_of(peer: str, task: Task | Operator, threads: int) -> Side:
     return case.mine if peer == MINICNN else case.theirs
 
 
-def _perform(side: Side | None, verb: str, calls: int) -> Any:
+def _perform(side: Side | None, verb: str, calls: int, threads: int) -> Any:
     if side is None:
         raise RuntimeError("nothing was prepared")
-    return [side() for _ in range(calls)] if verb == "run" else sample(side, calls)
+    if verb == "run":
+        return [side() for _ in range(calls)]
+    return sample(side, calls, PLACING if threads > 1 else 0)

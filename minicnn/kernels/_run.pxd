@@ -25,6 +25,7 @@ cdef enum:
     CHUNK_BUDGET = 40960    # numbers that a chunk hands from step to step: they stay in L2
     MOST_PICTURES = 24      # of a chunk: more join no more edges
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
+    PLAN_WORK = 500000      # the same of a whole plan, at each step of which threads wait
 
 
 cdef struct Plan:
@@ -149,7 +150,7 @@ cdef inline bint run(const Plan* p, const float* x, float* y, Py_ssize_t batch,
     """Write y, what the net makes of a batch of one picture or more. False: no memory."""
     cdef Run r
     r.batch, r.x, r.y = batch, x, y
-    r.threads = worth(batch * p.work, THREAD_WORK, num_threads)
+    r.threads = worth(batch * p.work, PLAN_WORK, num_threads)
     r.whole = <float*> borrow(lay_out(p, &r) * sizeof(float))
     if r.whole == NULL:
         return False

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from benchmarks.goals import BEST, Goal
 from benchmarks.peers import CHANNELS_LAST, MINICNN
 from benchmarks.rows import rows_of
-from benchmarks.timing import SHORTEST, Timing, calls_per_sample, ratios, summarise, take_turns
+from benchmarks.timing import (
+    SHORTEST,
+    Timing,
+    calls_per_sample,
+    ratios,
+    sample,
+    summarise,
+    take_turns,
+)
 
 
 class Clock:
@@ -69,3 +79,15 @@ def test_records_are_in_milliseconds(seconds: float) -> None:
     record = row.record()
     assert record["minicnn_ms"] == [1e3 * seconds] * 3
     assert record["ratio"] == [1, 1, 1] and record["at_least"] == 1 and record["threads"] == 2
+
+
+@pytest.mark.parametrize(("calls", "warm_up", "uncounted"), [(1, 0, 0), (3, 0, 1), (3, 0.05, 2)])
+def test_what_warms_a_side_up_is_not_counted(calls: int, warm_up: float, uncounted: int) -> None:
+    begun: list[int] = []
+
+    def side() -> None:
+        begun.append(len(begun))
+        time.sleep(0.03 if len(begun) <= uncounted else 0)
+
+    assert sample(side, calls, warm_up) < 0.01
+    assert len(begun) == calls + uncounted
