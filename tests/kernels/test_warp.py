@@ -71,10 +71,11 @@ def test_threads_change_nothing(engine: ModuleType) -> None:
     x = random(np.random.default_rng(0), (40, 3, 31, 70), np.float32)
     degrees = np.linspace(-180, 180, 40)
     places = np.arange(80).reshape(2, 40) % 13 - 6
-    one = turned(engine, x, degrees, 1), moved(engine, x, places, (40, 30), 1)
+    size = (60, 70)  # copies are cheap: fewer pixels would not be worth seven threads
+    one = turned(engine, x, degrees, 1), moved(engine, x, places, size, 1)
     for threads in (2, 3, 7):
         np.testing.assert_array_equal(turned(engine, x, degrees, threads), one[0])
-        np.testing.assert_array_equal(moved(engine, x, places, (40, 30), threads), one[1])
+        np.testing.assert_array_equal(moved(engine, x, places, size, threads), one[1])
 
 
 @pytest.mark.parametrize("engine", EVERY)
@@ -91,3 +92,18 @@ def test_outside_is_fill(engine: ModuleType) -> None:
     y = turned(engine, x, np.array([45.0]), 1)
     assert y[0, 0, 4, 4] == 1
     np.testing.assert_allclose(y[0, 0, [0, 0, -1, -1], [0, -1, 0, -1]], 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_none_and_wrong_dtypes_are_refused(engine: ModuleType) -> None:
+    x, zero = np.zeros((1, 1, 4, 4), np.float32), np.zeros(1)
+    y, place = np.empty_like(x), np.zeros(1, np.int64)
+    for bad in (None, x.astype(np.float64), x.astype(np.int32), x[0], x[..., ::2]):
+        with pytest.raises((TypeError, ValueError)):
+            engine.windows(bad, place, place, 0.0, y, 1)
+        with pytest.raises((TypeError, ValueError)):
+            engine.rotate(bad, zero, zero, 0.0, y, 1)
+    with pytest.raises((TypeError, ValueError)):
+        engine.windows(x, place.astype(np.int32), place, 0.0, y, 1)
+    with pytest.raises((TypeError, ValueError)):
+        engine.rotate(x, zero.astype(np.float32), zero, 0.0, y, 1)
