@@ -182,6 +182,8 @@ def rotate(images: FloatArray, degrees: npt.ArrayLike, fill: float = 0.0) -> Flo
     angles = np.deg2rad(np.broadcast_to(np.asarray(degrees, dtype=np.float64), len(x)))
     if not np.isfinite(angles).all():
         raise ValueError("rotate: degrees must be finite")
+    if x.shape[2] * x.shape[3] > np.iinfo(np.int32).max:
+        raise ShapeError(f"rotate: a plane must have fewer than 2³¹ pixels, got {x.shape[2:]}")
     y = np.empty_like(x)
     kernels.engine.rotate(x, np.cos(angles), np.sin(angles), fill, y, kernels.threads)
     return y
@@ -215,5 +217,7 @@ def _windows(
     y[b, c, i, j] = x[b, c, tops[b] + i, lefts[b] + j], or ``fill`` where that does not exist.
     """
     y = np.empty((*x.shape[:2], *size), x.dtype)
+    # Farther off is all the same: fill. Sums with these cannot overflow.
+    tops, lefts = np.clip(tops, -size[0], x.shape[2]), np.clip(lefts, -size[1], x.shape[3])
     kernels.engine.windows(x, tops, lefts, fill, y, kernels.threads)
     return y

@@ -221,8 +221,9 @@ cdef inline void _slow_windows(const floating* x, const Pool* g, Py_ssize_t i, P
     """Do again what the fast loops cannot know: windows with a NaN, windows of nothing but -inf."""
     cdef Py_ssize_t j
     cdef int32_t lowest = 0
-    for j in range(n):
-        lowest = winner[j] if winner[j] < lowest else lowest
+    if not nan:
+        for j in range(n):
+            lowest = winner[j] if winner[j] < lowest else lowest
     if nan or lowest < 0:
         for j in range(n):
             if nan or winner[j] < 0:
@@ -261,13 +262,38 @@ cdef inline void plane_maxima(const floating* x, floating* y, int32_t* mask,
                               const Pool* g) noexcept nogil:
     """One plane, block of columns by block of columns; mask is NULL when nobody will ask for it."""
     cdef Py_ssize_t block, j0, n
-    if mask == NULL and _in_pairs(g) and 2 * g.OH <= g.H:
+    cdef bint pairs = _in_pairs(g) and 2 * g.OH <= g.H
+    if mask == NULL and pairs:
         _largest_of_four(x, y, g)
+        return
+    if pairs and g.OW <= COLUMNS:
+        _plane_of_pairs(x, y, mask, g)
         return
     for block in range((g.OW + COLUMNS - 1) // COLUMNS):
         j0 = block * COLUMNS
         n = smallest(COLUMNS, g.OW - j0)
         _block(x, y + j0, mask + j0 if mask != NULL else NULL, g, j0, n)
+
+
+cdef inline void _plane_of_pairs(const floating* x, floating* y, int32_t* mask,
+                                 const Pool* g) noexcept nogil:
+    """All windows 2x2 of a plane: as many short rows at a time as give COLUMNS windows."""
+    cdef floating best[COLUMNS]
+    cdef int32_t winner[COLUMNS]
+    cdef Py_ssize_t i = 0, rows, r, at
+    while i < g.OH:
+        rows = smallest(COLUMNS // g.OW, g.OH - i)
+        if _has_nan(x + 2 * i * g.W, 2 * rows * g.W):
+            for r in range(rows):
+                _slow_windows(x, g, i + r, 0, g.OW, True, best + r * g.OW, winner + r * g.OW)
+        else:
+            for r in range(rows):
+                at = 2 * (i + r) * g.W
+                _pairs(x + at, x + at + g.W, <int32_t> at, <int32_t> g.W, best + r * g.OW,
+                       winner + r * g.OW, g.OW)
+        memcpy(y + i * g.OW, best, rows * g.OW * sizeof(floating))
+        memcpy(mask + i * g.OW, winner, rows * g.OW * sizeof(int32_t))
+        i += rows
 
 
 cdef inline void _block(const floating* x, floating* y, int32_t* mask, const Pool* g,

@@ -33,6 +33,7 @@ from libc.string cimport memset
 from minicnn.kernels._adjoint cimport (
     adjoint_numbered, adjoint_packed, adjoint_scratch, adjoint_tiles, pack_adjoint, plan_adjoint,
 )
+from minicnn.kernels._lanes cimport sum_shifted
 from minicnn.kernels._lower cimport (
     Walk, clip, divide_up, free_walk, pack_tile, pass_count, weight_tiles,
 )
@@ -52,6 +53,7 @@ cdef enum:
     WEIGHT_LEAST = 512      # positions that such a part sums over, or more
     WEIGHT_JOIN = 1024      # positions summed between two additions to memory, or more
     TOGETHER = 4096         # weights that a thread adds up at once
+    RUN = 64                # numbers that such a sum takes before it goes on in double
     SUMS = 32               # sums side by side in a bias gradient: they hide the additions' latency
     THREAD_WORK = 200000    # multiply-adds for which a thread is worth waking: some 5 us
 
@@ -227,19 +229,30 @@ cdef inline void add_parts(const floating* part, Py_ssize_t count, Py_ssize_t st
 
 cdef void bias_channel(const floating* dy, Py_ssize_t batch, Py_ssize_t picture,
                        Py_ssize_t plane, floating* dbias, bint accumulate) noexcept nogil:
-    """dbias[r] = sum_b,n dy[b, r, n], in double precision, as SUMS sums side by side."""
+    """dbias[r] = sum_b,n dy[b, r, n], as SUMS sums side by side: of some RUN numbers each in the
+    precision of the data, and of these in double. A large plane is summed by itself."""
+    cdef floating lane[SUMS]
     cdef double acc[SUMS]
     cdef double total = dbias[0] if accumulate else 0
-    cdef Py_ssize_t _b, n, l
+    cdef Py_ssize_t b, n, l, steps = 0
     for l in range(SUMS):
+        lane[l] = 0
         acc[l] = 0
-    for _b in range(batch):
+    for b in range(batch):
+        if plane > RUN * SUMS:
+            total += sum_shifted(dy + b * picture, plane, <floating> 0)
+            continue
         for n in range(plane // SUMS):
             for l in range(SUMS):
-                acc[l] += dy[n * SUMS + l]
-        for n in range(plane // SUMS * SUMS, plane):
-            total += dy[n]
-        dy += picture
+                lane[l] += dy[b * picture + n * SUMS + l]
+        for l in range(plane % SUMS):
+            lane[l] += dy[b * picture + plane // SUMS * SUMS + l]
+        steps += plane // SUMS + 1
+        if steps >= RUN or b == batch - 1:
+            for l in range(SUMS):
+                acc[l] += lane[l]
+                lane[l] = 0
+            steps = 0
     for l in range(SUMS):
         total += acc[l]
     dbias[0] = <floating> total
