@@ -38,7 +38,7 @@ from minicnn import kernels
 
 from .ladder_picture import draw
 from .roofline_limits import Limits, plain
-from .timing import Side, Timing, sample, summarise, take_turns
+from .timing import PLACING, Side, Timing, sample, summarise, take_turns
 
 Array = npt.NDArray[Any]
 
@@ -243,7 +243,10 @@ class Row(NamedTuple):
 def climb(work: Work, limits: Mapping[int, Limits], repetitions: int) -> Iterator[Row]:
     """Check and time every rung; limits by number of threads."""
     check(work)
-    timers = {name: partial(sample, side) for name, side in work.sides().items()}
+    timers = {
+        name: partial(sample, side, warm_up=PLACING if name == THREADED else 0)
+        for name, side in work.sides().items()
+    }
     samples = take_turns(timers, repetitions, warm_up=1)
     timings = {name: summarise(times) for name, times in samples.items()}
     first = next(iter(timings.values()))
