@@ -152,6 +152,16 @@ class TestStep:
             np.testing.assert_array_equal(parameter.grad, grad)
 
     @every_optimizer
+    def test_the_order_of_the_users_arrays_does_not_show(self, make: Make) -> None:
+        data, grad = np.random.default_rng(0).standard_normal((2, 6, 5))
+        params = [Parameter(data), Parameter(np.asfortranarray(data))]
+        params[1].data = np.asfortranarray(data)
+        params[0].grad, params[1].grad = grad, np.asfortranarray(grad)
+        make(params).step()
+        assert (params[0].data != data).any()
+        assert_same(params[1:], values(params[:1]))
+
+    @every_optimizer
     def test_without_a_gradient_nothing_moves(self, make: Make) -> None:
         params = parameters()
         optimizer = make(params)
