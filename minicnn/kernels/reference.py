@@ -478,6 +478,12 @@ def adam_update(
         theta -= lr / (1 - beta_1**step) * (m / (root + eps))
 
 
+def sum_of_squares(g: Array, num_threads: int) -> float:
+    """Σ g², in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.square(g, dtype=np.float64).sum())
+
+
 # --- pictures moved and turned ----------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Steps of optimizers; see reference.py for what each computes."""
+"""Steps of optimizers and the length of gradients; see reference.py for what each computes."""
 
 from typing import Any
 
@@ -30,3 +30,4 @@ def adam_update(
     step: int,
     num_threads: int,
 ) -> None: ...
+def sum_of_squares(g: _Array, num_threads: int) -> float: ...

@@ -1,19 +1,24 @@
-# Optimizers: one step for every value of a parameter.
+# Optimizers: one step for every value of a parameter; the length of gradients, for clipping.
 #
-# Letters: i value, p piece; theta parameter, g its gradient, v and m what the optimizer remembers.
+# Letters: i value, p piece, l lane; theta parameter, g its gradient, v and m what the optimizer
+# remembers.
 #
 # Design. A step hardly computes: it costs what reading and writing its arrays costs. Those are
 # cut into pieces, which threads share out; what is a choice for the whole step (is there a decay of
-# the weights?) the compiler takes out of the loop.
+# the weights?) the compiler takes out of the loop. A sum is taken piece by piece, in LANES partial
+# sums that a compiler may keep in vector registers, and over the pieces in their order: the same
+# bits whatever the number of threads.
 
 from cython cimport floating
 from cython.parallel cimport prange
 from libc.math cimport sqrt, sqrtf
 
+from minicnn.kernels._scratch cimport borrow, give_back
 from minicnn.kernels._threads cimport PIECE, worth
 
 cdef enum:
     LEAST = 65536       # values worth a thread
+    LANES = 32          # partial sums of a piece
 
 
 cdef inline floating root(floating x) noexcept nogil:
@@ -88,3 +93,38 @@ def adam_update(floating[::1] theta not None, const floating[::1] g not None,
         adapt(&theta[p * PIECE], &g[p * PIECE], &m[p * PIECE], &v[p * PIECE], n, <floating> keep,
               <floating> (1 - beta_1), <floating> beta_2, <floating> (1 - beta_2),
               <floating> correction, <floating> eps, <floating> rate, <floating> decay)
+
+
+cdef inline double squares(const floating* g, Py_ssize_t n) noexcept nogil:
+    """sum_i g[i]^2, in double: the squares of large float32 numbers are beyond float32."""
+    cdef double lane[LANES]
+    cdef double total = 0
+    cdef Py_ssize_t i = 0, l
+    for l in range(LANES):
+        lane[l] = 0
+    while i + LANES <= n:
+        for l in range(LANES):
+            lane[l] += <double> g[i + l] * <double> g[i + l]
+        i += LANES
+    for l in range(LANES):
+        total += lane[l]
+    for i in range(i, n):
+        total += <double> g[i] * <double> g[i]
+    return total
+
+
+def sum_of_squares(const floating[::1] g not None, int num_threads):
+    """sum_i g[i]^2, in float64."""
+    cdef Py_ssize_t size = g.shape[0], count = (size + PIECE - 1) // PIECE, p, n
+    cdef double total = 0
+    cdef double* part = <double*> borrow(count * sizeof(double))
+    if part == NULL:
+        raise MemoryError("sum_of_squares: no memory for scratch")
+    with nogil:
+        for p in prange(count, num_threads=worth(size, LEAST, num_threads)):
+            n = PIECE if size - p * PIECE > PIECE else size - p * PIECE
+            part[p] = squares(&g[p * PIECE], n)
+        for p in range(count):
+            total += part[p]
+    give_back(part)
+    return total

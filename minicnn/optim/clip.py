@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import numpy as np
-
+from .. import kernels
 from ..errors import finite_float
 from ..tensor import Parameter
 from .base import parameter_list
@@ -34,13 +33,9 @@ def clip_grad_norm(params: Iterable[Parameter] | Parameter, max_norm: float) -> 
         max_norm = finite_float(max_norm, "max_norm", above=0)
     listed = [params] if isinstance(params, Parameter) else parameter_list(params)
     grads = [parameter.grad for parameter in listed]
-    flat = [grad.reshape(-1) for grad in grads if grad is not None]
-    total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for grad in flat:
-            # Not dot: a BLAS would sum in an order that depends on its number of threads.
-            total += float(np.einsum("i,i->", grad, grad, dtype=np.float64))
-    norm = math.sqrt(total)
+    flat = [grad.ravel() for grad in grads if grad is not None]
+    # Not NumPy's dot: a BLAS would sum in an order that depends on its number of threads.
+    norm = math.sqrt(sum(kernels.engine.sum_of_squares(grad, kernels.threads) for grad in flat))
     factor = max_norm / (norm + 1e-6)
     if math.isfinite(norm) and factor < 1:
         for grad in flat:

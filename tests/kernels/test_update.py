@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -83,9 +84,23 @@ def test_adam(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_threads_change_nothing(engine: ModuleType) -> None:
-    given: list[Array | None] = [*arrays(500_001, np.float32, 2)]
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(size=SIZES, scale=st.sampled_from([1e-30, 1.0, 1e30]))
+def test_sum_of_squares(engine: ModuleType, dtype: Any, size: int, scale: float) -> None:
+    g = (scale * random(np.random.default_rng(size), (size,), dtype)).astype(dtype)
+    g.setflags(write=False)
+    exact = math.fsum(float(value) ** 2 for value in g)
+    assert engine.sum_of_squares(g, 2) == pytest.approx(exact, rel=1e-13, abs=0)
+    assert reference.sum_of_squares(g, 1) == pytest.approx(exact, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_change_nothing(engine: ModuleType, dtype: Any) -> None:
+    given: list[Array | None] = [*arrays(500_001, dtype, 2)]
+    g = given[1]
     for threads in (2, 3, 7):
+        assert engine.sum_of_squares(g, threads) == engine.sum_of_squares(g, 1)
         for function, count, settings in (
             (engine.sgd_update, 3, (0.1, 0.9, True, 0.1)),
             (engine.adam_update, 4, (0.1, 0.9, 0.999, 1e-8, 0.1, False, 3)),
