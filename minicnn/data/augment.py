@@ -39,7 +39,10 @@ class Compose:
 
     def __call__(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Every step applied in turn."""
-        result: FloatArray = _checked(images, "Compose").copy()
+        result: FloatArray = _checked(images, "Compose")
+        # A step of one's own may work in place, or give back what it was given; ours never do.
+        if not self.steps or type(self.steps[0]) not in _MAKE_NEW_ARRAYS:
+            result = result.copy()
         for step in self.steps:
             result = step(result, rng)
         return result
@@ -154,6 +157,17 @@ class RandomRotation:
         x = _checked(images, "RandomRotation")
         angles = rng.uniform(-self.degrees, self.degrees, len(x))
         return rotate(x, angles, self.fill)
+
+
+# These very classes: who derives from one may do otherwise.
+_MAKE_NEW_ARRAYS = (
+    Compose,
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+    RandomShift,
+    RandomCrop,
+    RandomRotation,
+)
 
 
 def rotate(images: FloatArray, degrees: npt.ArrayLike, fill: float = 0.0) -> FloatArray:

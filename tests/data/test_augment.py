@@ -206,6 +206,40 @@ def test_compose_runs_the_steps_in_turn() -> None:
     np.testing.assert_array_equal(Compose(one, two)(x, np.random.default_rng(5)), expected)
 
 
+def brighter(images: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Works in place, as a step that somebody writes may do."""
+    images += 1
+    return images
+
+
+class BrighterShift(RandomShift):
+    """One of our steps, made to work in place."""
+
+    def __call__(self, images: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
+        """The pictures, brighter."""
+        return brighter(images, rng)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (brighter,),
+        (BrighterShift(0),),
+        (RandomShift(0), brighter),
+        (Compose(brighter),),
+        (Compose(), brighter),
+    ],
+)
+def test_compose_keeps_its_input_from_steps_that_work_in_place(
+    steps: tuple[Augmentation, ...],
+) -> None:
+    x = pictures((2, 1, 4, 4))
+    before = x.copy()
+    y = Compose(*steps)(x, np.random.default_rng(0))
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(y, before + 1)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
