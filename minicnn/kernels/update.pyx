@@ -3,11 +3,12 @@
 # Letters: i value, p piece, l lane; theta parameter, g its gradient, v and m what the optimizer
 # remembers.
 #
-# Design. A step hardly computes: it costs what reading and writing its arrays costs. Those are
-# cut into pieces, which threads share out; what is a choice for the whole step (is there a decay of
-# the weights?) the compiler takes out of the loop. A sum is taken piece by piece, in LANES partial
-# sums that a compiler may keep in vector registers, and over the pieces in their order: the same
-# bits whatever the number of threads.
+# Design. A step of SGD hardly computes: it costs what reading and writing its arrays costs. Adam's
+# costs its root and its division, so that it divides once a value: the division by the step's
+# sqrt(1 - beta_2^step) is a product with `widen`. Arrays are cut into pieces, which threads share
+# out; what is a choice for the whole step (is there a decay of the weights?) the compiler takes out
+# of the loop. A sum is taken piece by piece, in LANES partial sums that a compiler may keep in
+# vector registers, and over the pieces in their order, so that threads do not change its bits.
 
 from cython cimport floating
 from cython.parallel cimport prange
@@ -62,7 +63,7 @@ def sgd_update(floating[::1] theta not None, const floating[::1] g not None, flo
 
 cdef inline void adapt(floating* theta, const floating* g, floating* m, floating* v, Py_ssize_t n,
                        floating keep, floating take_m, floating keep_v, floating take_v,
-                       floating correction, floating eps, floating rate,
+                       floating widen, floating eps, floating rate,
                        floating decay) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating slope
@@ -70,7 +71,7 @@ cdef inline void adapt(floating* theta, const floating* g, floating* m, floating
         slope = g[i] + decay * theta[i] if decay != 0 else g[i]
         m[i] += take_m * (slope - m[i])
         v[i] = keep_v * v[i] + take_v * (slope * slope)
-        theta[i] = keep * theta[i] - rate * (m[i] / (root(v[i]) / correction + eps))
+        theta[i] = keep * theta[i] - rate * (m[i] / (root(v[i]) * widen + eps))
 
 
 def adam_update(floating[::1] theta not None, const floating[::1] g not None,
@@ -84,7 +85,7 @@ def adam_update(floating[::1] theta not None, const floating[::1] g not None,
     Writes theta, m and v.
     """
     cdef Py_ssize_t size = theta.shape[0], p, n
-    cdef double rate = lr / (1 - beta_1 ** step), correction = sqrt(1 - beta_2 ** step)
+    cdef double rate = lr / (1 - beta_1 ** step), widen = 1 / sqrt(1 - beta_2 ** step)
     cdef double keep = 1 - lr * weight_decay if decoupled else 1
     cdef double decay = 0 if decoupled else weight_decay
     for p in prange((size + PIECE - 1) // PIECE, nogil=True,
@@ -92,7 +93,7 @@ def adam_update(floating[::1] theta not None, const floating[::1] g not None,
         n = PIECE if size - p * PIECE > PIECE else size - p * PIECE
         adapt(&theta[p * PIECE], &g[p * PIECE], &m[p * PIECE], &v[p * PIECE], n, <floating> keep,
               <floating> (1 - beta_1), <floating> beta_2, <floating> (1 - beta_2),
-              <floating> correction, <floating> eps, <floating> rate, <floating> decay)
+              <floating> widen, <floating> eps, <floating> rate, <floating> decay)
 
 
 cdef inline double squares(const floating* g, Py_ssize_t n) noexcept nogil:
