@@ -69,16 +69,14 @@ class Optimizer:
         """Change every parameter that has a gradient, in place."""
         self._step += 1
         for index, parameter in enumerate(self.params):
-            theta, grad = parameter.data, parameter.grad
+            theta, grad, own = parameter.data, parameter.grad, self._state[index]
             if grad is None:
                 continue
             self._steps[index] += 1
-            own = self._state[index]
             if own and own[0].dtype != theta.dtype:  # the net was converted
                 self._state[index] = own = tuple(array.astype(theta.dtype) for array in own)
             # Views: parameters are C-contiguous, and ravel makes one in half of reshape's time.
-            arrays = [array.ravel() for array in (theta, grad, *own)]
-            self._update(self._steps[index], *arrays)
+            self._update(self._steps[index], theta.ravel(), grad.ravel(), *own)
 
     def state_dict(self) -> State:
         """What this optimizer remembers, as copies: continuing from it is bit for bit the same.
@@ -146,15 +144,16 @@ class Optimizer:
         raise NotImplementedError
 
     def _arrays(self) -> dict[str, FloatArray]:
-        """The arrays themselves, by their names in the state."""
+        """The arrays themselves, in their parameter's shape, by their names in the state."""
         return {
-            f"{name}.{index}": array
-            for index, arrays in enumerate(self._state)
-            for name, array in zip(self.slots, arrays, strict=True)
+            f"{name}.{index}": array.reshape(parameter.shape)
+            for index, parameter in enumerate(self.params)
+            for name, array in zip(self.slots, self._state[index], strict=True)
         }
 
     def _zeros(self, parameter: Parameter) -> tuple[FloatArray, ...]:
-        return tuple(np.zeros(parameter.shape, parameter.dtype) for _ in self.slots)
+        """Zeros for each of `slots`; flat, as `_update` takes them."""
+        return tuple(np.zeros(parameter.size, parameter.dtype) for _ in self.slots)
 
 
 def parameter_list(params: Iterable[Parameter]) -> list[Parameter]:

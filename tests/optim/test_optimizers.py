@@ -254,6 +254,16 @@ class TestState:
         assert keys == ["step", "steps", "lr", "mean.0", "square.0"]
 
     @every_optimizer
+    def test_arrays_have_the_shape_of_their_parameter(self, make: Make) -> None:
+        params = parameters(np.float32)
+        state = make(params).state_dict()
+        arrays = {key: array for key, array in state.items() if "." in key}
+        assert len(arrays) == len(params) * len(make(params).slots)
+        for key, array in arrays.items():
+            parameter = params[int(key.partition(".")[2])]
+            assert array.shape == parameter.shape and array.dtype == np.float32
+
+    @every_optimizer
     def test_a_state_is_a_copy(self, make: Make) -> None:
         optimizer = make(parameters())
         run(optimizer, range(2))
