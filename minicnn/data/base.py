@@ -52,6 +52,11 @@ class Dataset(Protocol):
 class Splittable:
     """Adds ``subset`` and ``split`` to a data set."""
 
+    @property
+    def decodes(self) -> bool:
+        """Whether ``batch`` decodes pictures from files, which is worth a thread ahead."""
+        return False
+
     def subset(self: Dataset, indices: npt.ArrayLike) -> Subset:
         """The pictures at ``indices`` as a data set of their own; nothing is copied."""
         return Subset(self, indices)
@@ -91,6 +96,11 @@ class Subset(Splittable):
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of every picture."""
         return self.dataset.image_shape
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the whole data set does."""
+        return bool(getattr(self.dataset, "decodes", False))
 
     def batch(self, indices: npt.ArrayLike) -> tuple[FloatImages, IntArray]:
         """See `Dataset.batch`; the indices count within this part."""

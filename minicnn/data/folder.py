@@ -32,7 +32,7 @@ class ImageFolder(Splittable):
     .bmp, .gif, .webp, .tif, .ppm …) are left alone, as is everything hidden (".something").
 
     Pictures are decoded when ``batch`` asks for them, each time anew: memory holds a batch only,
-    and ``DataLoader(…, prefetch=2)`` decodes while the net computes. For small data sets,
+    and a `DataLoader` decodes in a thread while the net computes. For small data sets,
     `in_memory` decodes them once. See `read_picture` for what becomes of a picture.
 
     Args:
@@ -67,6 +67,11 @@ class ImageFolder(Splittable):
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def decodes(self) -> bool:
+        """True: ``batch`` decodes pictures from files."""
+        return True
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -38,7 +38,9 @@ class DataLoader:
         drop_last: Leave out a last batch that is smaller than the others.
         prefetch: So many batches at most are made ahead, by a thread in the background; 0 makes
             each when it is asked for. What comes, and in what order, is the same. The data set's
-            ``batch`` and ``augment`` are then called from that thread.
+            ``batch`` and ``augment`` are then called from that thread. None is 2 for a data set
+            that decodes its pictures from files (its ``decodes`` says so), where the trainer would
+            wait for each batch, and 0 for pictures in memory, which are there at once.
 
     Yields:
         (x, labels): a float32 Tensor B×C×H×W and int64 labels (B,), the caller's to keep: they are
@@ -56,7 +58,7 @@ class DataLoader:
         seed: int = 0,
         augment: Augmentation | None = None,
         drop_last: bool = False,
-        prefetch: int = 0,
+        prefetch: int | None = None,
     ) -> None:
         if augment is not None and not callable(augment):
             raise TypeError(f"augment must be a function (images, rng) -> images, got {augment!r}")
@@ -71,6 +73,8 @@ class DataLoader:
         self.seed = nonnegative_int(seed, "seed")
         self.augment = augment
         self.drop_last = bool(drop_last)
+        if prefetch is None:
+            prefetch = 2 if getattr(dataset, "decodes", False) else 0
         self.prefetch = nonnegative_int(prefetch, "prefetch")
         if self.drop_last and 0 < len(dataset) < self.batch_size:
             raise ValueError(

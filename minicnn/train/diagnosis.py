@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ import numpy.typing as npt
 
 from ..layers.base import Layer
 from ..losses import Loss
-from ..optim import clip_grad_norm
-from ..tensor import Parameter
 
 Array = npt.NDArray[Any]
 
@@ -49,20 +46,6 @@ class Rewind:
             getattr(layer, name)[...] = array
         for generator, state in zip(self._generators, self._states, strict=True):
             generator.bit_generator.state = state
-
-
-def rough_norm(params: Sequence[Parameter]) -> float:
-    """The length of all gradients together, at a third of the time that the exact one takes.
-
-    It is there to be finite or not, in every step: gradients are squared in their own dtype, and
-    only where that overflows, measured again in float64.
-    """
-    total = 0.0
-    for parameter in params:
-        grad = parameter.grad
-        if grad is not None:
-            total += float(np.vdot(grad, grad))
-    return math.sqrt(total) if math.isfinite(total) else clip_grad_norm(params, math.inf)
 
 
 def find_not_finite(net: Layer, loss: Loss, x: Any, targets: Any, rewind: Rewind) -> str:

@@ -20,7 +20,7 @@ from ..optim import Optimizer, clip_grad_norm
 from . import resume as resuming
 from .bar import Bar, is_wanted
 from .callbacks import Callback
-from .diagnosis import IN_BATCH, Rewind, find_not_finite, in_state, rough_norm
+from .diagnosis import IN_BATCH, Rewind, find_not_finite, in_state
 from .interrupt import Interrupt, Interrupted
 from .position import Position
 from .scores import Batches, Scores, evaluate, opened
@@ -306,9 +306,8 @@ class Trainer:
 
     def _clip(self) -> float:
         """Shorten the gradients, if it is asked for; not finite if one of them is not."""
-        if self.clip_norm is None:
-            return rough_norm(self.optimizer.params)
-        return clip_grad_norm(self.optimizer.params, self.clip_norm)
+        longest = math.inf if self.clip_norm is None else self.clip_norm
+        return clip_grad_norm(self.optimizer.params, longest)
 
     def _after_step(self, bar: Bar) -> None:
         here, now = self.position, time.perf_counter()

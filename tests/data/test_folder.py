@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from minicnn.data import ImageFolder, read_picture
+from minicnn.data import DataLoader, ImageFolder, read_picture
 from minicnn.errors import DataError
 
 Image = pytest.importorskip("PIL.Image")
@@ -43,6 +43,14 @@ def pets(tmp_path: Path) -> Path:
     (root / "cat" / "notes.txt").write_text("not a picture")
     (root / "README.md").write_text("not a class")
     return root
+
+
+def test_a_loader_decodes_ahead_unless_told_otherwise(pets: Path) -> None:
+    folder = ImageFolder(pets, 2)
+    assert DataLoader(folder, 1).prefetch == 2
+    assert DataLoader(folder.subset([0, 2]), 1).prefetch == 2
+    assert DataLoader(folder, 1, prefetch=0).prefetch == 0
+    assert DataLoader(folder.in_memory(), 1).prefetch == 0
 
 
 def test_classes_and_files_are_sorted_and_hidden_ones_ignored(pets: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicnn import Parameter, optim
+from minicnn import Parameter, kernels, optim
 from minicnn.errors import CheckpointError
 from minicnn.optim import SGD, Adam, AdamW, Optimizer
 
@@ -211,6 +211,7 @@ class TestStep:
             array.dtype == np.float64 for key, array in optimizer.state_dict().items() if "." in key
         )
 
+    @pytest.mark.skipif(not kernels.info()["level"], reason="the reference kernels make arrays")
     @every_optimizer
     def test_allocates_nothing_large(self, make: Make) -> None:
         import tracemalloc
