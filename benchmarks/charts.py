@@ -107,7 +107,7 @@ def _families(rows: list[Row], threads: int) -> dict[str, list[Row]]:
 def scaling(points: Sequence[Record], path: Path) -> None:
     """For each series, the ms a picture of both sides."""
     series = list(dict.fromkeys(point["series"] for point in points))
-    figure = new_figure(5 * len(series), 4.2)
+    figure = new_figure(5 * len(series), 5)
     for place, name in enumerate(series, start=1):
         ax = figure.add_subplot(1, len(series), place)
         chosen = [point for point in points if point["series"] == name]
@@ -124,7 +124,7 @@ def scaling(points: Sequence[Record], path: Path) -> None:
         values = sorted({point["value"] for point in chosen})
         ax.set_xticks(values, [str(value) for value in values], fontsize=7)
         ax.minorticks_off()
-        ax.legend(fontsize=6)
+        ax.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17))
     figure.savefig(path, dpi=110)
 
 
@@ -140,5 +140,6 @@ def grouped(groups: Mapping[str, Mapping[str, float]], unit: str, path: Path) ->
         ax.barh(places - number * height, values, height, label=peer, color=COLOURS.get(peer))
     ax.set_yticks(places - height * (len(peers) - 1) / 2, list(groups), fontsize=7)
     ax.set_xlabel(unit)
+    ax.margins(y=0.02)
     ax.legend(fontsize=7)
     figure.savefig(path, dpi=110)
