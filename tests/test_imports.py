@@ -37,6 +37,7 @@ MAP = {
     "image": {*BASIC, "data", "tensor"},
     "models": NETS,
     "gradcheck": {*NETS, "losses"},
+    "museum": {*NETS, "checkpoint", "gradcheck", "losses", "optim"},
     "history": BASIC,
     "archive": BASIC,
     # These take state dicts, histories or layers; they know no trainer.

@@ -1,0 +1,253 @@
+"""The bug museum: mistakes that public CNN code has made, small enough to read and to switch on.
+
+    from minicnn import museum
+
+    bug = museum.exhibit("pool-assigns")
+    print(bug)                        # what is wrong, and how it shows
+    with bug.on(net):                 # the net's pooling layers have it in this block
+        print(gradcheck(net, x))
+    print(bug.caught())               # what the test that would have caught it says
+
+Nothing in minicnn imports this package but its lessons; no other code is touched by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import describe
+from ..gradcheck import gradcheck  # noqa: F401 (at hand for readers)
+from ..layers import BatchNorm2D, Conv2D, Dropout, Layer, MaxPool2D, ReLU
+from ..losses import SoftmaxCrossEntropy
+from ..optim import Adam
+from . import checks, tools
+from . import layers as wrong
+
+__all__ = ["Exhibit", "exhibit", "exhibits"]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A mistake, with what it should have been and the test that tells them apart.
+
+    Attributes:
+        name: What `exhibit` knows it by.
+        mistake: What is written wrong.
+        symptom: What one sees of it.
+        lesson: The lesson that derives the right one.
+        right, wrong: A class or a function, and the one that has the mistake.
+        check: Takes either and raises AssertionError, with what came and what should have come.
+    """
+
+    name: str
+    mistake: str
+    symptom: str
+    lesson: int
+    right: Any
+    wrong: Any
+    check: Callable[[Any], None]
+
+    def caught(self, subject: Any = None) -> str | None:
+        """What the check says of ``subject`` (of the wrong one, by default); None: all is right."""
+        try:
+            self.check(self.wrong if subject is None else subject)
+        except AssertionError as error:
+            return str(error)
+        return None
+
+    @contextlib.contextmanager
+    def on(self, subject: Any) -> Iterator[Any]:
+        """In this block ``subject`` has the mistake: a net, a loss or an optimizer, in place.
+
+        Of a net every layer of the right class gets it. What it knew of its last pass is forgotten
+        on both ways.
+
+        Raises:
+            TypeError: the mistake is in a function, not in a class.
+            ValueError: there is nothing in ``subject`` that could have it.
+        """
+        if not isinstance(self.right, type) or not issubclass(self.wrong, self.right):
+            raise TypeError(f"{self.name} is no mistake of objects: use its `wrong` by itself")
+        parts = subject.named_layers().values() if isinstance(subject, Layer) else [subject]
+        chosen = [part for part in parts if type(part) is self.right]
+        if not chosen:
+            raise ValueError(
+                f"{self.name} needs a {self.right.__name__}, and there is none in "
+                f"{describe(subject)}"
+            )
+        _become(chosen, self.wrong)
+        try:
+            yield subject
+        finally:
+            _become(chosen, self.right)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.mistake}\n  {self.symptom} (lesson {self.lesson})"
+
+
+def _become(parts: list[Any], cls: type) -> None:
+    for part in parts:
+        part.__class__ = cls
+        if isinstance(part, Layer):
+            part.forget()
+
+
+def exhibits() -> list[Exhibit]:
+    """All of them, by lesson."""
+    return sorted(_EXHIBITS, key=lambda exhibit: exhibit.lesson)
+
+
+def exhibit(name: str) -> Exhibit:
+    """The one of this name.
+
+    Raises:
+        KeyError: there is none; the message lists them.
+    """
+    for each in _EXHIBITS:
+        if each.name == name:
+            return each
+    raise KeyError(
+        f"no exhibit is called {name!r}; there are {', '.join(e.name for e in _EXHIBITS)}"
+    )
+
+
+_EXHIBITS = (
+    Exhibit(
+        "pool-assigns",
+        "max pooling's backward writes dx[mask] = dy where it should add",
+        "a pixel that wins nine windows gets one gradient instead of nine",
+        6,
+        MaxPool2D,
+        wrong.AssigningMaxPool2D,
+        checks.pays_every_window,
+    ),
+    Exhibit(
+        "pool-pads-zero",
+        "max pooling pads with 0, not with −∞",
+        "an input of negative numbers returns zeros at its border, and loses gradients there",
+        6,
+        MaxPool2D,
+        wrong.ZeroPaddedMaxPool2D,
+        checks.padding_never_wins,
+    ),
+    Exhibit(
+        "dropout-same-places",
+        "dropout shuffles an index that it never uses",
+        "the same channels are dropped always, never learn, and are noise at evaluation",
+        9,
+        Dropout,
+        wrong.SamePlacesDropout,
+        checks.drops_every_channel,
+    ),
+    Exhibit(
+        "dropout-unscaled",
+        "dropout's backward leaves out the factor 1/(1 − p)",
+        "the layers before it learn at a lower rate than those behind it",
+        9,
+        Dropout,
+        wrong.UnscaledDropout,
+        checks.has_the_right_gradient,
+    ),
+    Exhibit(
+        "bn-mode-by-recording",
+        "batch norm takes its mode from no_grad instead of eval",
+        "the same net answers differently when its gradients are asked for, as by Grad-CAM",
+        9,
+        BatchNorm2D,
+        wrong.RecordingBatchNorm2D,
+        checks.evaluates_alike,
+    ),
+    Exhibit(
+        "bn-sums",
+        "batch norm's gradients of γ and β are summed over the batch, all others averaged",
+        "their learning rate is B times higher: a larger batch makes training unstable",
+        9,
+        BatchNorm2D,
+        wrong.SummingBatchNorm2D,
+        checks.has_averaged_gradients,
+    ),
+    Exhibit(
+        "stale-buffer",
+        "the output buffer has the size of the first batch",
+        "the last, smaller batch of an epoch comes back with rows of the batch before",
+        5,
+        ReLU,
+        wrong.StaleReLU,
+        checks.fits_the_batch,
+    ),
+    Exhibit(
+        "log-of-zero",
+        "cross entropy is computed as −Σ t·log p",
+        "NaN as soon as the net is sure of something",
+        7,
+        SoftmaxCrossEntropy,
+        tools.LogOfZeroCrossEntropy,
+        checks.stays_finite,
+    ),
+    Exhibit(
+        "same-seed",
+        "every layer draws its first weights from the same seed",
+        "layers of the same shape start as copies of each other",
+        10,
+        Conv2D,
+        wrong.SameSeedConv2D,
+        checks.starts_differently,
+    ),
+    Exhibit(
+        "cam-of-activations",
+        "Grad-CAM averages the activations instead of the gradients",
+        "the map shows what is there, not what speaks for the class",
+        11,
+        tools.class_map,
+        tools.activation_class_map,
+        checks.points_at_the_cause,
+    ),
+    Exhibit(
+        "im2col-square",
+        "im2col divides its row number by the kernel's height instead of its width",
+        "right for square kernels, which is all that anybody tries",
+        3,
+        tools.im2col,
+        tools.square_im2col,
+        checks.takes_any_kernel,
+    ),
+    Exhibit(
+        "conv-far-edge",
+        "the input gradient of a strided convolution is aligned to the far edge",
+        "right where the stride divides; else every gradient is a pixel off",
+        4,
+        Conv2D,
+        wrong.FarAlignedConv2D,
+        checks.takes_any_stride,
+    ),
+    Exhibit(
+        "adam-multiplies",
+        "Adam multiplies by the bias corrections instead of dividing",
+        "first steps of three times the learning rate and more: it diverges early",
+        10,
+        Adam,
+        tools.MultiplyingAdam,
+        checks.begins_with_the_learning_rate,
+    ),
+    Exhibit(
+        "raw-weights",
+        "weights are written as bare bytes, and running statistics not at all",
+        "a file of another net loads without a word; batch norm evaluates with nothing learnt",
+        9,
+        tools.DescribedFile,
+        tools.RawFile,
+        checks.refuses_another_net,
+    ),
+    Exhibit(
+        "alarm-at-kinks",
+        "the gradient check compares at kinks and ties, where there is no derivative",
+        "a false alarm for right code, which teaches people to ignore alarms",
+        4,
+        tools.careful_gradcheck,
+        tools.naive_gradcheck,
+        checks.keeps_quiet_at_kinks,
+    ),
+)

@@ -1,0 +1,105 @@
+"""The museum: every mistake is caught, and nothing that is right is."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+import minicnn as mc
+from minicnn import museum
+from minicnn.museum import Exhibit
+from minicnn.museum.checks import same
+
+EVERY = pytest.mark.parametrize("bug", museum.exhibits(), ids=lambda bug: bug.name)
+
+# What the check of each says, in part: the symptom, not just any failure.
+SAYS = {
+    "pool-assigns": "1, expected 9",
+    "pool-pads-zero": "0, expected -1",
+    "dropout-same-places": "channel 4 is never dropped",
+    "dropout-unscaled": "x: 96 of 96 entries",
+    "bn-mode-by-recording": "eval() and recording at (0, 0, 0, 0)",
+    "bn-sums": "weight: 2 of 2 entries",
+    "stale-buffer": "shape (4, 1, 2, 2), expected (1, 1, 2, 2)",
+    "log-of-zero": "nan, expected 0",
+    "same-seed": "the same weights",
+    "cam-of-activations": "hottest at (3, 3)",
+    "im2col-square": "kernel of 2×3",
+    "conv-far-edge": "stride 2, 6×6: x:",
+    "adam-multiplies": "expected -0.01",
+    "raw-weights": "running_mean",
+    "alarm-at-kinks": "false alarm",
+}
+
+
+def test_names_are_unique_and_all_are_described() -> None:
+    assert {bug.name for bug in museum.exhibits()} == set(SAYS)
+    assert len(museum.exhibits()) == len(SAYS) >= 12
+
+
+@EVERY
+def test_the_right_one_passes(bug: Exhibit) -> None:
+    bug.check(bug.right)
+    assert bug.caught(bug.right) is None
+
+
+@EVERY
+def test_the_wrong_one_is_caught(bug: Exhibit) -> None:
+    said = bug.caught()
+    assert said is not None
+    assert SAYS[bug.name] in said
+
+
+@pytest.mark.parametrize("subject", [mc.SoftmaxCrossEntropy(), mc.Adam([mc.Parameter(np.ones(1))])])
+def test_a_loss_or_an_optimizer_can_have_one(subject: object) -> None:
+    name = "log-of-zero" if isinstance(subject, mc.SoftmaxCrossEntropy) else "adam-multiplies"
+    right = type(subject)
+    with museum.exhibit(name).on(subject) as same_object:
+        assert same_object is subject
+        assert type(subject) is museum.exhibit(name).wrong
+    assert type(subject) is right
+
+
+def test_a_net_has_it_in_the_block_and_is_right_again_after_it() -> None:
+    net = mc.Sequential(mc.Conv2D(1, 2, 3, rng=0), mc.ReLU(), mc.Residual(mc.MaxPool2D(3, 1, 1)))
+    x = np.random.default_rng(0).normal(size=(1, 1, 7, 7))
+    before = net(x).data
+    bug = museum.exhibit("pool-assigns")
+    with bug.on(net):
+        np.testing.assert_array_equal(net(x).data, before)  # forward is right
+        assert not mc.gradcheck(net, x).ok
+    assert mc.gradcheck(net, x).ok
+    pool = next(each for each in net.named_layers().values() if isinstance(each, mc.MaxPool2D))
+    with pytest.raises(RuntimeError, match="backward"):
+        pool.backward(np.ones((1, 2, 5, 5)))  # what it knew of the wrong pass is forgotten
+    with contextlib.suppress(KeyError), bug.on(net):
+        raise KeyError
+    assert type(pool) is mc.MaxPool2D
+
+
+def test_what_cannot_be_switched_on_says_so() -> None:
+    with pytest.raises(ValueError, match="pool-assigns needs a MaxPool2D"):
+        museum.exhibit("pool-assigns").on(mc.Sequential(mc.ReLU())).__enter__()
+    with pytest.raises(TypeError, match="im2col-square is no mistake of objects"):
+        museum.exhibit("im2col-square").on(mc.ReLU()).__enter__()
+    with pytest.raises(KeyError, match="there are pool-assigns"):
+        museum.exhibit("pool")
+
+
+def test_an_exhibit_prints_as_its_label() -> None:
+    assert str(museum.exhibit("log-of-zero")).splitlines() == [
+        "log-of-zero: cross entropy is computed as −Σ t·log p",
+        "  NaN as soon as the net is sure of something (lesson 7)",
+    ]
+
+
+def test_the_first_difference_is_named() -> None:
+    same("y", [1.0, np.nan], [1.0, np.nan])
+    with pytest.raises(
+        AssertionError, match=r"^y at \(0, 1\): 5, expected 2; 1 of 2 values differ"
+    ):
+        same("y", [[1.0, 5.0]], [[1.0, 2.0]])
+    with pytest.raises(AssertionError, match=r"y: shape \(1,\), expected \(2,\)"):
+        same("y", [1.0], [1.0, 2.0])
