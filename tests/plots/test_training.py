@@ -1,3 +1,5 @@
+"""Learning curves, the confusion matrix, and how pictures are written."""
+
 from __future__ import annotations
 
 import subprocess

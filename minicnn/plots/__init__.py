@@ -1,0 +1,25 @@
+"""Pictures: of training, of numbers on their way through a layer, of what a net has learnt.
+
+Every function draws into the matplotlib Axes it is given, or into one of its own, and returns it;
+none touches pyplot, so nothing pops up and nothing has to be closed. Colours are told apart by
+people who see few of them, and lines differ in dash and marker as well, for black-and-white print.
+matplotlib is needed here alone, and imported when a function is called.
+"""
+
+from ._style import save_figure
+from .confusion import confusion_matrix
+from .curves import learning_curves, training_figure
+from .grids import feature_maps, filters
+from .numbers import number_grid, pooling_routing, window_at_work
+
+__all__ = [
+    "confusion_matrix",
+    "feature_maps",
+    "filters",
+    "learning_curves",
+    "number_grid",
+    "pooling_routing",
+    "save_figure",
+    "training_figure",
+    "window_at_work",
+]

@@ -1,0 +1,83 @@
+"""What all pictures share: colours, sizes, figures without pyplot, and how they are written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import describe
+from ..files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito, "Color universal design", 2008: blue and vermilion, of different lightness too.
+TRAIN = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
+VALID = {"color": "#D55E00", "linestyle": "-", "marker": "s"}
+TEXT = "#333333"
+GRID = "#DDDDDD"
+SMALL, NORMAL = 8, 10  # points
+FORMATS = ("png", "svg", "pdf")
+
+
+def save_figure(ax_or_figure: Axes | Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
+    """Write a figure, or the figure that an Axes belongs to, to a PNG, SVG or PDF file.
+
+    The file appears whole or not at all, and the same picture gives the same bytes.
+
+    Args:
+        ax_or_figure: What one of the functions above gave.
+        path: The file; its suffix tells the format.
+        dpi: Dots an inch, for PNG.
+
+    Raises:
+        ValueError: another suffix.
+        FileNotFoundError: the folder does not exist.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise ValueError(f"path must end in .{', .'.join(FORMATS)}, got {describe(str(path))}")
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure: Any = ax_or_figure
+    while figure is not None and not isinstance(figure, Figure):
+        if not hasattr(figure, "figure"):
+            raise TypeError(
+                f"ax_or_figure must be a matplotlib Axes or Figure, got {describe(ax_or_figure)}"
+            )
+        figure = figure.figure  # of an Axes its figure or subfigure, of a subfigure the whole
+    if figure is None:
+        raise ValueError("the Axes belongs to no figure any more")
+    # A date, or a random name for a clipping path, would change the file from run to run.
+    metadata = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+    with matplotlib.rc_context({"svg.hashsalt": "minicnn"}), atomic_write(path) as temporary:
+        options: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.08, "facecolor": "white"}
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata, **options)
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure of ``size`` inches, with a canvas of its own."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("drawing needs matplotlib: pip install matplotlib") from error
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    return new_figure(size).add_subplot() if ax is None else ax
+
+
+def plain_axes(ax: Axes, *, frame: bool = True) -> None:
+    """What all pictures share: no box, thin grey axes, small ticks, the grid behind the data."""
+    for name, spine in ax.spines.items():
+        spine.set_visible(frame and name in ("left", "bottom"))
+        spine.set_color("#888888")
+    ax.tick_params(labelsize=SMALL, colors=TEXT, length=3 if frame else 0)
+    ax.set_axisbelow(True)
