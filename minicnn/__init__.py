@@ -56,13 +56,13 @@ from .optim import SGD, Adam, AdamW
 from .tensor import Parameter, Tensor, no_grad
 
 if TYPE_CHECKING:
-    from . import checkpoint, image, museum, plots, schedules, train
+    from . import checkpoint, image, learn, museum, plots, schedules, train
     from .checkpoint import load, save
     from .schedules import Cosine, OneCycle, StepDecay
     from .train import Callback, History, Trainer
 
 # What building and running a net does not need is imported when it is first asked for.
-_MODULES_LATER = ("checkpoint", "image", "museum", "plots", "schedules", "train")
+_MODULES_LATER = ("checkpoint", "image", "learn", "museum", "plots", "schedules", "train")
 _LATER = {
     "Callback": "train",
     "Cosine": "schedules",
@@ -118,6 +118,7 @@ __all__ = [
     "image",
     "init",
     "kernels",
+    "learn",
     "load",
     "metrics",
     "models",

@@ -1,4 +1,4 @@
-"""The command line: ``minicnn train | evaluate | predict | summary | doctor``.
+"""The command line: ``minicnn train | evaluate | predict | summary | learn | doctor``.
 
 Exit codes: 0 for success, 1 for a failure, 2 for wrong usage. An error is one line on standard
 error; ``--debug`` shows the traceback.
@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_predict(commands)
     add_summary(commands)
+    add_learn(commands)
     add_doctor(commands)
     return parser
 
@@ -228,6 +229,27 @@ def add_summary(commands: Any) -> None:
         "--input-shape", type=picture_shape, metavar="C,H,W", help="the pictures, such as 3,32,32"
     )
     parser.add_argument("--classes", type=whole(1), metavar="K", help="outputs of a named model")
+
+
+def add_learn(commands: Any) -> None:
+    from .commands.learn import run
+
+    parser = command(
+        commands,
+        "learn",
+        "List the lessons; write the exercises of one into a folder; check them.",
+        "minicnn learn start 06 pooling && minicnn learn check 06 pooling",
+        run,
+    )
+    parser.set_defaults(what=None)
+    actions = parser.add_subparsers(dest="what", metavar="ACTION")
+    for what, text in (
+        ("start", "write a lesson's exercise files into a folder"),
+        ("check", "say, check by check, what holds in them"),
+    ):
+        action = actions.add_parser(what, help=text, description=text)
+        action.add_argument("lesson", metavar="LESSON", help="its number, 2 to 13")
+        action.add_argument("folder", metavar="DIR", help="where the files are, or shall be")
 
 
 def add_doctor(commands: Any) -> None:

@@ -1,0 +1,74 @@
+"""``minicnn learn``: what it prints and how it fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from minicnn import learn
+from minicnn.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _progress_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn, "progress_file", lambda: tmp_path / "learn.json")
+
+
+def solve(number: str, folder: Path) -> None:
+    lesson = learn.lesson(number)
+    for exercise in lesson.exercises:
+        shutil.copy(lesson.solution(exercise), folder)
+
+
+def test_from_the_list_to_a_solved_lesson(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "pooling"
+    assert main(["learn"]) == 0
+    before = capsys.readouterr().out
+    assert "06  Pooling                         0 of 3   Whom does a maximum owe" in before
+    assert len([line for line in before.splitlines() if line[:2].isdigit()]) == 14
+
+    assert main(["learn", "start", "6", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert str(folder / "max_pooling.py") in said
+    assert f"then: minicnn learn check 06 {folder}" in said
+
+    assert main(["learn", "check", "06", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "max_pooling: 0 of 7 hold" in said
+    assert "max_pooling.py, line 19: not written yet" in said
+
+    solve("06", folder)
+    assert main(["learn", "check", "06", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "max_pooling: 7 of 7 hold" in said
+    assert "ok  Of equal values the first wins" in said
+
+    assert main(["learn"]) == 0
+    assert "06  Pooling                         3 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["start", "99", "x"], "minicnn learn: there is no lesson '99'"),
+        (["start", "14", "x"], "minicnn learn: lesson 14, The bug museum, has no exercises"),
+        (["check", "06", "nowhere"], "write the files with minicnn learn start"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["learn", *words]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())

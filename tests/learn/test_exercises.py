@@ -1,0 +1,168 @@
+"""Every solution passes, every untouched stub fails, and what is wrong is said where it is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from minicnn import learn
+from minicnn.learn import Exercise, Lesson
+from minicnn.learn.exercise import Check, run
+
+LESSONS = [lesson for lesson in learn.LESSONS if lesson.exercises]
+EVERY = pytest.mark.parametrize(
+    ("lesson", "exercise"),
+    [(lesson, exercise) for lesson in LESSONS for exercise in lesson.exercises],
+    ids=lambda part: part.number if isinstance(part, Lesson) else part.name,
+)
+
+
+@EVERY
+def test_the_solution_passes(lesson: Lesson, exercise: Exercise) -> None:
+    results = exercise.check(lesson.solution(exercise).parent)
+    assert [result.wrong for result in results] == [None] * len(exercise.checks)
+
+
+@EVERY
+def test_the_untouched_stub_fails(lesson: Lesson, exercise: Exercise) -> None:
+    results = exercise.check(lesson.stub(exercise).parent)
+    assert any(result.wrong for result in results)
+    for result in results:  # what is wrong is said by the check or is "not written yet": no crash
+        assert result.wrong is None or "Error:" not in result.wrong, result.wrong
+
+
+@EVERY
+def test_files_say_what_they_are(lesson: Lesson, exercise: Exercise) -> None:
+    number = [each.name for each in lesson.exercises].index(exercise.name) + 1
+    for path in (lesson.stub(exercise), lesson.solution(exercise)):
+        head = path.read_text(encoding="utf-8")
+        assert head.startswith(f'"""Lesson {int(lesson.number)}, exercise {number}: ')
+    states = [str(check.__doc__) for check in exercise.checks]
+    assert "None" not in states
+    assert len(set(states)) == len(states)
+
+
+def test_every_lesson_between_has_two() -> None:
+    for lesson in learn.LESSONS[1:-1]:
+        if lesson.exercises:
+            assert len(lesson.exercises) >= 2, lesson
+        folder = learn.HERE / "stubs" / lesson.number
+        assert {path.stem for path in folder.glob("*.py")} == {e.name for e in lesson.exercises}
+
+
+def written(tmp_path: Path, text: str, check: Check) -> str | None:
+    """What is said of a file of this text."""
+    path = tmp_path / "own.py"
+    path.write_text(text, encoding="utf-8")
+    return Exercise("own", "", (check,)).check(tmp_path)[0].wrong
+
+
+def calls(own: object) -> None:
+    """It answers 1"""
+    if own.answer() != 1:  # type: ignore[attr-defined]
+        raise AssertionError("not 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("def answer(): return 1", None),
+        ("def answer(): return 2", "not 1"),
+        ("def answer():\n    raise NotImplementedError", "own.py, line 2: not written yet"),
+        (
+            "def answer():\n\n    return 1 / 0",
+            "own.py, line 3: ZeroDivisionError: division by zero",
+        ),
+        ("def answer(:", "own.py, line 1: invalid syntax"),
+        ("\nimport nothing_of_this_name", "own.py, line 2: ModuleNotFoundError: No module named"),
+        ("", "AttributeError: module 'minicnn_exercise_own' has no attribute 'answer'"),
+    ],
+)
+def test_what_is_said_of_a_file(tmp_path: Path, text: str, wrong: str | None) -> None:
+    said = written(tmp_path, text, calls)
+    assert said == wrong if wrong is None else said is not None and said.startswith(wrong)
+
+
+def test_the_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    assert written(tmp_path, "def answer(): return 2", calls) == "not 1"
+    assert written(tmp_path, "def answer(): return 1", calls) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["own.py"]  # and no bytecode is left
+
+
+def test_a_wrong_value_is_named_with_its_place(tmp_path: Path) -> None:
+    lesson = learn.lesson(6)
+    exercise = next(e for e in lesson.exercises if e.name == "max_pooling")
+    text = (
+        lesson.solution(exercise).read_text(encoding="utf-8").replace("+= gradient", "= gradient")
+    )
+    (tmp_path / "max_pooling.py").write_text(text, encoding="utf-8")
+    results = {result.states: result.wrong for result in exercise.check(tmp_path)}
+    assert results.pop("A pixel that wins nine windows is paid nine times") == (
+        "dx at (2, 2): 1, expected 9; 1 of 25 values differ"
+    )
+    assert results.pop("Any size, window and stride: the same as MaxPool2D") is not None
+    assert set(results.values()) == {None}
+
+
+def test_run_returns_what_the_reader_can_use(tmp_path: Path) -> None:
+    import types
+
+    def fails(own: types.ModuleType) -> None:
+        raise ValueError("so")
+
+    assert run(fails, types.ModuleType("own"), tmp_path / "own.py") == "ValueError: so"
+
+
+def test_start_writes_stubs_and_overwrites_nothing(tmp_path: Path) -> None:
+    paths = learn.start("06", tmp_path / "new")
+    assert [path.name for path in paths] == [f"{e.name}.py" for e in learn.lesson(6).exercises]
+    paths[0].unlink()
+    paths[1].write_text("my work", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"average_pooling\.py is there already"):
+        learn.start(6, tmp_path / "new")
+    assert paths[1].read_text(encoding="utf-8") == "my work"
+    assert not paths[0].exists()
+
+
+@pytest.mark.parametrize("number", ["0", "15", "six", "", "-1"])
+def test_lessons_that_there_are_not(number: str) -> None:
+    with pytest.raises(ValueError, match="they go from 1 to 14"):
+        learn.lesson(number)
+
+
+def test_lessons_without_exercises(tmp_path: Path) -> None:
+    for action in (learn.start, learn.check):
+        with pytest.raises(ValueError, match="lesson 01, Train one now, has no exercises"):
+            action(1, tmp_path)
+
+
+def test_progress_is_kept_and_never_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "data" / "learn.json"
+    monkeypatch.setattr(learn, "progress_file", lambda: file)
+    folder = tmp_path / "exercises"
+    learn.start(6, folder)
+    learn.check(6, folder)
+    assert learn.progress() == {}
+    assert not file.exists()
+    lesson = learn.lesson(6)
+    first = lesson.exercises[0]
+    shutil.copy(lesson.solution(first), folder)
+    learn.check(6, folder)
+    assert learn.progress() == {"06": [first.name]}
+    shutil.copy(lesson.stub(first), folder)  # undone afterwards, it has held all the same
+    learn.check(6, folder)
+    assert learn.progress() == {"06": [first.name]}
+    file.write_text("{broken", encoding="utf-8")
+    assert learn.progress() == {}
+
+
+def test_where_progress_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert learn.progress_file() == tmp_path / "minicnn" / "learn.json"
+    monkeypatch.setenv("XDG_DATA_HOME", "not/absolute")
+    assert learn.progress_file() == Path.home() / ".local/share/minicnn/learn.json"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "Application Support" in str(learn.progress_file())
