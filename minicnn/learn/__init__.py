@@ -19,8 +19,20 @@ from pathlib import Path
 from ..errors import DataError
 from ..files import atomic_write
 from .exercise import Exercise, Result
+from .source import Source, source
 
-__all__ = ["LESSONS", "Exercise", "Lesson", "Result", "check", "lesson", "progress", "start"]
+__all__ = [
+    "LESSONS",
+    "Exercise",
+    "Lesson",
+    "Result",
+    "Source",
+    "check",
+    "lesson",
+    "progress",
+    "source",
+    "start",
+]
 
 HERE = Path(__file__).parent
 
