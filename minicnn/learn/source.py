@@ -1,4 +1,4 @@
-"""Show minicnn's own source in a lesson: the text as it stands, so that no lesson can be outdated."""
+"""Show minicnn's own source in a lesson, as it stands: no lesson can be outdated."""
 
 from __future__ import annotations
 
