@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,3 +26,5 @@ def _settings_stay_as_they_were() -> Iterator[None]:
     if kernels.info()["engine"] != engine:
         kernels.use_backend(engine)
     kernels.set_num_threads(threads)
+    if "matplotlib.pyplot" in sys.modules:  # it keeps every figure until it is told not to
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,17 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    return new_figure(size).add_subplot() if ax is None else ax
+    """``ax``, or the Axes of a new figure of ``size`` inches.
+
+    Where pyplot is in use, as in a notebook, the figure is one of its own, so that it is shown.
+    """
+    if ax is not None:
+        return ax
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None:
+        return new_figure(size).add_subplot()
+    axes: Axes = pyplot.figure(figsize=size, layout="constrained").add_subplot()
+    return axes
 
 
 def plain_axes(ax: Axes, *, frame: bool = True) -> None:

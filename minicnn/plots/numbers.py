@@ -216,7 +216,7 @@ def _plane(values: npt.ArrayLike, name: str) -> Plane:
 def _board(values: Plane, ax: Axes | None, side: float) -> Axes:
     """Axes with a cell of ``side`` inches for each value, row 0 on top."""
     H, W = values.shape
-    ax = axes_or_new(ax, (side * W + 0.5, side * H + 0.6))
+    ax = axes_or_new(ax, (max(side * W + 0.5, 4.0), max(side * H, 1.2) + 0.6))
     ax.set(xlim=(-0.6, W - 0.4), ylim=(H - 0.4, -0.6))
     ax.set_aspect("equal")
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -142,3 +143,21 @@ class TestGrids:
             plots.feature_maps(np.eye(2))
         with pytest.raises(IndexError, match="b must be from 0 to 0"):
             plots.feature_maps(np.zeros((1, 1, 2, 2)), b=1)
+
+
+class TestWhereFiguresComeFrom:
+    def test_without_pyplot_nobody_else_holds_the_figure(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+        manager = plots.number_grid(np.eye(2)).figure.canvas.manager  # type: ignore[union-attr]
+        assert manager is None
+
+    def test_where_pyplot_is_in_use_it_shows_the_figure(self) -> None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        ax = plots.number_grid(np.eye(2))
+        assert pyplot.get_fignums() == [ax.figure.number]  # type: ignore[union-attr]

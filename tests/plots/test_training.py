@@ -288,6 +288,7 @@ def test_matplotlib_is_imported_late_and_pyplot_never(tmp_path: Path) -> None:
 def test_without_matplotlib_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match="drawing needs matplotlib: pip install matplotlib"):
         curves(rows())
