@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import textwrap
@@ -48,6 +49,9 @@ def source(what: Any, name: str | None = None) -> Source:
         path = Path(inspect.getfile(what)).resolve().relative_to(PACKAGE)
         return Source(_trim("".join(lines)), f"{path.as_posix()}, line {first}")
     lines = (PACKAGE / what).read_text(encoding="utf-8").splitlines()
+    if name is None and what.endswith(".py"):
+        head = ast.get_docstring(ast.parse("\n".join(lines)), clean=False) or ""
+        return Source(_trim(f'"""{head}"""'), f"{what}, line 1")
     first = 0 if name is None else _begin(lines, name, what)
     last = first + 1
     while last < len(lines) and (lines[last].startswith((" ", "\t", "#")) or not lines[last]):

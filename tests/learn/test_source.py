@@ -27,6 +27,12 @@ def test_the_head_of_a_file() -> None:
     assert "import" not in text
 
 
+def test_the_docstring_of_a_module() -> None:
+    text = source("layers/activations.py").text
+    assert text.startswith('"""ReLU\'s relatives')
+    assert text.endswith('(1 − y²)\n"""')
+
+
 def test_a_function_that_there_is_not() -> None:
     with pytest.raises(ValueError, match=r"kernels/pool\.pyx has no function 'nothing'"):
         source("kernels/pool.pyx", "nothing")
