@@ -49,16 +49,24 @@ def source(what: Any, name: str | None = None) -> Source:
         path = Path(inspect.getfile(what)).resolve().relative_to(PACKAGE)
         return Source(_trim("".join(lines)), f"{path.as_posix()}, line {first}")
     lines = (PACKAGE / what).read_text(encoding="utf-8").splitlines()
-    if name is None and what.endswith(".py"):
-        head = ast.get_docstring(ast.parse("\n".join(lines)), clean=False) or ""
-        return Source(_trim(f'"""{head}"""'), f"{what}, line 1")
     first = 0 if name is None else _begin(lines, name, what)
-    last = first + 1
-    while last < len(lines) and (lines[last].startswith((" ", "\t", "#")) or not lines[last]):
-        if name is not None and lines[last].startswith("#"):
-            break
-        last += 1
+    last = _end_in_python(lines, first) if what.endswith(".py") else _end(lines, first, name)
     return Source(_trim("\n".join(lines[first:last])), f"{what}, line {first + 1}")
+
+
+def _end_in_python(lines: list[str], first: int) -> int:
+    """Behind the statement that begins at ``first``."""
+    nodes = ast.parse("\n".join(lines)).body
+    return next(node.end_lineno or 0 for node in nodes if node.lineno == first + 1)
+
+
+def _end(lines: list[str], first: int, name: str | None) -> int:
+    """Cython is told by its indentation; a file's head is its first comment."""
+    inside = (" ", "\t") if name is not None else "#"
+    last = first + 1
+    while last < len(lines) and (lines[last].startswith(inside) or (name and not lines[last])):
+        last += 1
+    return last
 
 
 def _begin(lines: list[str], name: str, file: str) -> int:

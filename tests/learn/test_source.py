@@ -27,6 +27,12 @@ def test_the_head_of_a_file() -> None:
     assert "import" not in text
 
 
+def test_a_function_of_a_file() -> None:
+    text = source("kernels/reference.py", "conv2d_backward_input").text
+    assert text.startswith("def conv2d_backward_input(\n")
+    assert text.endswith("padding[1] : padding[1] + W]")
+
+
 def test_the_docstring_of_a_module() -> None:
     text = source("layers/activations.py").text
     assert text.startswith('"""ReLU\'s relatives')
