@@ -49,6 +49,20 @@ def test_a_lesson_has_what_every_lesson_has(path: Path) -> None:
     assert not re.search(r"^[%!]", text, re.M), "notebook magic"
 
 
+def test_links_between_lessons_lead_somewhere() -> None:
+    for path in [*lessons.PATHS, lessons.TUTORIALS / "README.md"]:
+        for link in re.findall(r"\]\(([\w.-]+\.md)\)", path.read_text(encoding="utf-8")):
+            assert (lessons.TUTORIALS / link).is_file(), f"{path.name} links to {link}"
+
+
+def test_the_list_of_lessons_is_complete() -> None:
+    text = (lessons.TUTORIALS / "README.md").read_text(encoding="utf-8")
+    for path in lessons.PATHS:
+        lesson = learn.lesson(path.name[:2])
+        row = f"| {int(lesson.number)} | [{lesson.title}]({path.name}) | {lesson.question} |"
+        assert row in text
+
+
 def test_an_unproven_number_is_found(tmp_path: Path) -> None:
     path = tmp_path / "00-try.md"
     shutil.copy(lessons.PATHS[0], path)
