@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .checkpoint import load, save
     from .schedules import Cosine, OneCycle, StepDecay
     from .train import Callback, History, Trainer
+    from .xrays import xray
 
 # What building and running a net does not need is imported when it is first asked for.
 _MODULES_LATER = ("checkpoint", "image", "learn", "museum", "plots", "schedules", "train")
@@ -72,6 +73,7 @@ _LATER = {
     "Trainer": "train",
     "load": "checkpoint",
     "save": "checkpoint",
+    "xray": "xrays",
 }
 
 __all__ = [
@@ -131,6 +133,7 @@ __all__ = [
     "set_winograd",
     "train",
     "use_backend",
+    "xray",
 ]
 
 

@@ -1,0 +1,216 @@
+"""An x-ray of batch normalisation: are the statistics that evaluation uses those of the data?
+
+    report = xray(net, DataLoader(train, 64), DataLoader(test, 256))
+    print(report)
+
+A net with batch norm that is good in training and bad at test time has one of two illnesses, which
+look alike. Either its running statistics are not those of the data (never saved, never updated, of
+other pictures): a **mode bug**. Or they are, and it has learnt its pictures by heart:
+**overfitting**. The x-ray measures the statistics of all the data, the population's, and compares.
+
+The population's statistics are those of a net whose every layer normalises by its batch, as in
+training, pooled over all batches (Wu & Johnson, "Rethinking 'batch' in BatchNorm", 2021,
+section 3, "PreciseBN").
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import finite_float
+from .layers import BatchNorm2D, Layer
+from .tensor import FloatArray, Tensor, no_grad
+
+Batches = Iterable[tuple[Tensor, npt.NDArray[np.int64]]]
+Statistics = tuple[FloatArray, FloatArray]
+"""Mean and variance of each channel, float64."""
+
+GAP = 0.05  # of the accuracy, from where on it is a symptom
+
+
+@dataclass(frozen=True)
+class LayerXray:
+    """What was found in one batch normalisation.
+
+    Attributes:
+        name: Where it is in the net.
+        batch, running, population: (mean, variance) of each channel: of the first batch, of what
+            evaluation uses, and of all the data.
+        noise: How far the batch's are from the population's: see `distance`.
+        error: How far the running ones are.
+        ok: Whether that is within the tolerance.
+    """
+
+    name: str
+    batch: Statistics
+    running: Statistics
+    population: Statistics
+    noise: float
+    error: float
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Xray:
+    """What was found in a net; ``str`` of it is a table with the verdict.
+
+    Attributes:
+        layers: One entry for each batch normalisation.
+        accuracy: On the data, with the running statistics, as evaluation has it.
+        own_accuracy: The same with each batch's own statistics.
+        test_accuracy: On the other data, with the running statistics; None: there were none.
+        verdict: "mode bug", "overfitting" or "fine".
+    """
+
+    layers: tuple[LayerXray, ...]
+    accuracy: float
+    own_accuracy: float
+    test_accuracy: float | None
+    verdict: str
+
+    def __str__(self) -> str:
+        width = max(len(layer.name) for layer in self.layers)
+        lines = [f"{'layer':<{width}}  batch off by  running off by"]
+        for layer in self.layers:
+            mark = "" if layer.ok else "  not those of the data"
+            lines.append(f"{layer.name:<{width}}  {layer.noise:12.2f}  {layer.error:14.2f}{mark}")
+        lines.append(
+            f"accuracy {100 * self.accuracy:.1f} % with the running statistics, "
+            f"{100 * self.own_accuracy:.1f} % with each batch's own"
+        )
+        if self.test_accuracy is not None:
+            lines.append(f"accuracy {100 * self.test_accuracy:.1f} % on the other data")
+        return "\n".join([*lines, self.verdict])
+
+
+def xray(net: Layer, data: Batches, test: Batches | None = None, tolerance: float = 0.5) -> Xray:
+    """Compare the statistics of all batch normalisations of a net, and say what is wrong.
+
+    The net is left as it was: mode, statistics and all.
+
+    Args:
+        net: A classifier with at least one BatchNorm2D.
+        data: What it was trained on, in batches (x, labels): a `DataLoader`, say. It is gone
+            through twice, and its batches should be shuffled, or of one class each if need be.
+        test: Other data; without them overfitting cannot be seen.
+        tolerance: The largest `distance` that running statistics may have.
+
+    Raises:
+        ValueError: there is no BatchNorm2D in the net, or no batch in the data.
+    """
+    norms = {
+        name: layer for name, layer in net.named_layers().items() if isinstance(layer, BatchNorm2D)
+    }
+    if not norms:
+        raise ValueError("xray: there is no BatchNorm2D in the net")
+    tolerance = finite_float(tolerance, "tolerance", above=0)
+    running = {name: _statistics(norm) for name, norm in norms.items()}
+    accuracy, _ = _accuracy(net, data)
+    with _own_statistics(net, norms):
+        own_accuracy, seen = _accuracy(net, data, norms)
+    layers = tuple(
+        _layer(name, running[name], [batch[name] for batch in seen], tolerance) for name in norms
+    )
+    test_accuracy = None if test is None else _accuracy(net, test)[0]
+    ill = not all(layer.ok for layer in layers) or own_accuracy - accuracy > GAP
+    if ill:
+        verdict = "mode bug: evaluation does not use the statistics of the data"
+    elif test_accuracy is not None and accuracy - test_accuracy > GAP:
+        verdict = "overfitting: the statistics are right, and other data are not recognised"
+    else:
+        verdict = "fine: nothing wrong was found"
+    return Xray(layers, accuracy, own_accuracy, test_accuracy, verdict)
+
+
+def distance(got: Statistics, right: Statistics) -> float:
+    """How far statistics are off, of the worst channel: 0 is right, 1 a standard deviation.
+
+    The larger of |mean − right mean| in standard deviations, and |log₂| of the quotient of the
+    standard deviations: 1 for twice or half.
+    """
+    (mean, variance), (right_mean, right_variance) = got, right
+    floor = 1e-5
+    shift = np.abs(mean - right_mean) / np.sqrt(right_variance + floor)
+    stretch = np.abs(np.log2((variance + floor) / (right_variance + floor))) / 2
+    return float(max(shift.max(), stretch.max()))
+
+
+@contextlib.contextmanager
+def _own_statistics(net: Layer, norms: dict[str, BatchNorm2D]) -> Iterator[None]:
+    """In this block batch normalisations take their batch's statistics, and show them.
+
+    With a momentum of 1 the running statistics are those of the last batch. Everything else, such
+    as dropout, is in evaluation mode.
+    """
+    modes = {id(layer): layer.training for layer in net.named_layers().values()}
+    kept = {name: (norm.momentum, norm.state_dict()) for name, norm in norms.items()}
+    kept = {name: (m, {k: v.copy() for k, v in s.items()}) for name, (m, s) in kept.items()}
+    net.eval()
+    try:
+        for norm in norms.values():
+            norm.training, norm.momentum = True, 1.0
+        yield
+    finally:
+        for name, norm in norms.items():
+            norm.momentum = kept[name][0]
+            norm.load_state_dict(kept[name][1])
+        for layer in net.named_layers().values():
+            layer.training = modes[id(layer)]
+
+
+Seen = dict[str, tuple[int, Statistics]]
+"""For each layer how many values a channel of the batch has, and their statistics."""
+
+
+def _accuracy(
+    net: Layer, data: Batches, norms: dict[str, BatchNorm2D] | None = None
+) -> tuple[float, list[Seen]]:
+    """The share that is right; with ``norms``, in the mode that is set, and what they saw."""
+    right = total = 0
+    seen: list[Seen] = []
+    for x, labels in data:
+        if norms is None:
+            answers = net.predict(x).argmax()
+        else:
+            with no_grad():
+                answers = net(x).argmax()
+            seen.append({name: _seen(norm) for name, norm in norms.items()})
+        right += int((answers == np.asarray(labels)).sum())
+        total += len(answers)
+    if not total:
+        raise ValueError("xray: there is no batch in the data")
+    return right / total, seen
+
+
+def _seen(norm: BatchNorm2D) -> tuple[int, Statistics]:
+    """The last batch: its count, mean, and variance divided by N; running ones have N − 1."""
+    assert norm._in_shape is not None
+    B, _, H, W = norm._in_shape
+    mean, variance = _statistics(norm)
+    N = B * H * W
+    return N, (mean, variance * (N - 1) / N)
+
+
+def _statistics(norm: BatchNorm2D) -> Statistics:
+    return norm.running_mean.astype(np.float64), norm.running_var.astype(np.float64)
+
+
+def _layer(
+    name: str, running: Statistics, seen: list[tuple[int, Statistics]], tolerance: float
+) -> LayerXray:
+    """Pool the batches: E[x] and E[x²] of all values, from those of each batch."""
+    counts = np.array([[N] for N, _ in seen], np.float64)
+    means = np.array([mean for _, (mean, _) in seen])
+    squares = np.array([variance + mean**2 for _, (mean, variance) in seen])
+    mean = (counts * means).sum(axis=0) / counts.sum()
+    variance = np.maximum((counts * squares).sum(axis=0) / counts.sum() - mean**2, 0)
+    population = mean, variance
+    error = distance(running, population)
+    batch = seen[0][1]
+    noise = distance(batch, population)
+    return LayerXray(name, batch, running, population, noise, error, error <= tolerance)
