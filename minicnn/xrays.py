@@ -16,7 +16,8 @@ section 3, "PreciseBN").
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,8 @@ import numpy.typing as npt
 
 from .errors import finite_float
 from .layers import BatchNorm2D, Layer
-from .tensor import FloatArray, Tensor, no_grad
+from .layers.using import in_evaluation
+from .tensor import FloatArray, Tensor
 
 Batches = Iterable[tuple[Tensor, npt.NDArray[np.int64]]]
 Statistics = tuple[FloatArray, FloatArray]
@@ -96,7 +98,7 @@ def xray(net: Layer, data: Batches, test: Batches | None = None, tolerance: floa
     Args:
         net: A classifier with at least one BatchNorm2D.
         data: What it was trained on, in batches (x, labels): a `DataLoader`, say. It is gone
-            through twice, and its batches should be shuffled, or of one class each if need be.
+            through twice, and its batches should be mixed as they were in training.
         test: Other data; without them overfitting cannot be seen.
         tolerance: The largest `distance` that running statistics may have.
 
@@ -110,13 +112,19 @@ def xray(net: Layer, data: Batches, test: Batches | None = None, tolerance: floa
         raise ValueError("xray: there is no BatchNorm2D in the net")
     tolerance = finite_float(tolerance, "tolerance", above=0)
     running = {name: _statistics(norm) for name, norm in norms.items()}
-    accuracy, _ = _accuracy(net, data)
-    with _own_statistics(net, norms):
-        own_accuracy, seen = _accuracy(net, data, norms)
-    layers = tuple(
-        _layer(name, running[name], [batch[name] for batch in seen], tolerance) for name in norms
-    )
-    test_accuracy = None if test is None else _accuracy(net, test)[0]
+    accuracy = _accuracy(net.predict, data)
+    seen: dict[str, list[tuple[int, Statistics]]] = {name: [] for name in norms}
+
+    def answer(x: Tensor) -> Tensor:
+        y = net(x)
+        for name, norm in norms.items():
+            seen[name].append(_seen(norm))
+        return y
+
+    with _own_statistics(net, norms.values()):
+        own_accuracy = _accuracy(answer, data)
+    layers = tuple(_layer(name, running[name], seen[name], tolerance) for name in norms)
+    test_accuracy = None if test is None else _accuracy(net.predict, test)
     ill = not all(layer.ok for layer in layers) or own_accuracy - accuracy > GAP
     if ill:
         verdict = "mode bug: evaluation does not use the statistics of the data"
@@ -141,50 +149,34 @@ def distance(got: Statistics, right: Statistics) -> float:
 
 
 @contextlib.contextmanager
-def _own_statistics(net: Layer, norms: dict[str, BatchNorm2D]) -> Iterator[None]:
+def _own_statistics(net: Layer, norms: Iterable[BatchNorm2D]) -> Iterator[None]:
     """In this block batch normalisations take their batch's statistics, and show them.
 
     With a momentum of 1 the running statistics are those of the last batch. Everything else, such
     as dropout, is in evaluation mode.
     """
-    modes = {id(layer): layer.training for layer in net.named_layers().values()}
-    kept = {name: (norm.momentum, norm.state_dict()) for name, norm in norms.items()}
-    kept = {name: (m, {k: v.copy() for k, v in s.items()}) for name, (m, s) in kept.items()}
-    net.eval()
-    try:
-        for norm in norms.values():
-            norm.training, norm.momentum = True, 1.0
-        yield
-    finally:
-        for name, norm in norms.items():
-            norm.momentum = kept[name][0]
-            norm.load_state_dict(kept[name][1])
-        for layer in net.named_layers().values():
-            layer.training = modes[id(layer)]
+    kept = [(norm, norm.momentum, copy.deepcopy(norm.state_dict())) for norm in norms]
+    with in_evaluation(net):
+        try:
+            for norm, _, _ in kept:
+                norm.training, norm.momentum = True, 1.0
+            yield
+        finally:
+            for norm, momentum, state in kept:
+                norm.momentum = momentum
+                norm.load_state_dict(state)
 
 
-Seen = dict[str, tuple[int, Statistics]]
-"""For each layer how many values a channel of the batch has, and their statistics."""
-
-
-def _accuracy(
-    net: Layer, data: Batches, norms: dict[str, BatchNorm2D] | None = None
-) -> tuple[float, list[Seen]]:
-    """The share that is right; with ``norms``, in the mode that is set, and what they saw."""
+def _accuracy(answer: Callable[[Tensor], Tensor], data: Batches) -> float:
+    """The share of the data that is right."""
     right = total = 0
-    seen: list[Seen] = []
     for x, labels in data:
-        if norms is None:
-            answers = net.predict(x).argmax()
-        else:
-            with no_grad():
-                answers = net(x).argmax()
-            seen.append({name: _seen(norm) for name, norm in norms.items()})
+        answers = answer(x).argmax()
         right += int((answers == np.asarray(labels)).sum())
         total += len(answers)
     if not total:
         raise ValueError("xray: there is no batch in the data")
-    return right / total, seen
+    return right / total
 
 
 def _seen(norm: BatchNorm2D) -> tuple[int, Statistics]:
