@@ -40,8 +40,8 @@ def check(args: argparse.Namespace) -> int:
     """Run the checks; 1 if one does not hold."""
     results = learn.check(args.lesson, args.folder)
     for exercise, found in results.items():
-        held = sum(result.wrong is None for result in found)
+        held = sum(result.holds for result in found)
         print(f"{exercise.name}: {held} of {len(found)} hold")
         for result in found:
             print(textwrap.indent(str(result), "  "))
-    return 0 if all(r.wrong is None for found in results.values() for r in found) else 1
+    return 0 if all(result.holds for found in results.values() for result in found) else 1

@@ -20,6 +20,7 @@ from ..errors import DataError
 from ..files import atomic_write
 from .exercise import Exercise, Result
 from .source import Source, source
+from .timing import medians
 
 __all__ = [
     "LESSONS",
@@ -29,6 +30,7 @@ __all__ = [
     "Source",
     "check",
     "lesson",
+    "medians",
     "progress",
     "source",
     "start",
@@ -134,14 +136,15 @@ def check(number: str | int, folder: str | os.PathLike[str]) -> dict[Exercise, l
     """
     chosen = _with_exercises(number)
     results = {each: each.check(Path(folder)) for each in chosen.exercises}
-    done = {each.name for each, found in results.items() if all(r.wrong is None for r in found)}
+    done = {each.name for each, found in results.items() if all(r.holds for r in found)}
     before = progress()
-    known = sorted(set(before.get(chosen.number, ())) | done)
-    if done - set(before.get(chosen.number, ())):
+    known = set(before.get(chosen.number, ()))
+    if not done <= known:
         path = progress_file()
         path.parent.mkdir(parents=True, exist_ok=True)
+        after = {**before, chosen.number: sorted(known | done)}
         with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps({**before, chosen.number: known}, indent=1) + "\n")
+            temporary.write_text(json.dumps(after, indent=1) + "\n")
     return results
 
 

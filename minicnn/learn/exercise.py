@@ -27,8 +27,12 @@ class Result:
     states: str
     wrong: str | None
 
+    @property
+    def holds(self) -> bool:
+        return self.wrong is None
+
     def __str__(self) -> str:
-        mark, more = ("ok  ", "") if self.wrong is None else ("    ", f"\n        {self.wrong}")
+        mark, more = ("ok  ", "") if self.holds else ("    ", f"\n        {self.wrong}")
         return f"{mark}{self.states}{more}"
 
 
