@@ -56,14 +56,23 @@ from .optim import SGD, Adam, AdamW
 from .tensor import Parameter, Tensor, no_grad
 
 if TYPE_CHECKING:
-    from . import checkpoint, image, learn, museum, plots, schedules, train
+    from . import checkpoint, explain, image, learn, museum, plots, schedules, train
     from .checkpoint import load, save
     from .schedules import Cosine, OneCycle, StepDecay
     from .train import Callback, History, Trainer
     from .xrays import xray
 
 # What building and running a net does not need is imported when it is first asked for.
-_MODULES_LATER = ("checkpoint", "image", "learn", "museum", "plots", "schedules", "train")
+_MODULES_LATER = (
+    "checkpoint",
+    "explain",
+    "image",
+    "learn",
+    "museum",
+    "plots",
+    "schedules",
+    "train",
+)
 _LATER = {
     "Callback": "train",
     "Cosine": "schedules",
@@ -115,6 +124,7 @@ __all__ = [
     "__version__",
     "checkpoint",
     "data",
+    "explain",
     "get_num_threads",
     "gradcheck",
     "image",

@@ -43,6 +43,7 @@ MAP = {
     "archive": BASIC,
     # These take state dicts, histories or layers; they know no trainer.
     "checkpoint": {*NETS, "archive", "losses", "optim", "schedules"},
+    "explain": {*NETS, "losses"},
     "xrays": NETS,
     "plots": {*NETS, "history", "metrics"},
     # Knows no plots and no command line.
