@@ -45,7 +45,7 @@ MAP = {
     "checkpoint": {*NETS, "archive", "losses", "optim", "schedules"},
     "explain": {*NETS, "losses"},
     "xrays": NETS,
-    "plots": {*NETS, "history", "metrics"},
+    "plots": {*NETS, "history", "losses", "metrics"},
     # Knows no plots and no command line.
     "train": {
         *NETS,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Okabe & Ito, "Color universal design", 2008: blue and vermilion, of different lightness too.
 TRAIN = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markerfacecolor": "white"}
 VALID = {"color": "#D55E00", "linestyle": "-", "marker": "s"}
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#333333")
 TEXT = "#333333"
 GRID = "#DDDDDD"
 SMALL, NORMAL = 8, 10  # points
