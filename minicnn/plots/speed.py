@@ -119,7 +119,7 @@ def roofline(
     ax.grid(color=GRID, linewidth=0.6)
     ax.set_xlabel("operations for each byte that must be moved", fontsize=NORMAL, color=TEXT)
     ax.set_ylabel("billion operations a second", fontsize=NORMAL, color=TEXT)
-    ax.legend(loc="lower right", frameon=False, fontsize=SMALL, labelcolor=TEXT)
+    ax.legend(loc="best", frameon=False, fontsize=SMALL, labelcolor=TEXT)
     return ax
 
 
