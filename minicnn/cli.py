@@ -1,4 +1,4 @@
-"""The command line: ``minicnn train | evaluate | predict | summary | learn | doctor``.
+"""The command line: ``minicnn train | evaluate | predict | summary | viz | learn | doctor``.
 
 Exit codes: 0 for success, 1 for a failure, 2 for wrong usage. An error is one line on standard
 error; ``--debug`` shows the traceback.
@@ -83,17 +83,20 @@ def build_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_predict(commands)
     add_summary(commands)
+    add_viz(commands)
     add_learn(commands)
     add_doctor(commands)
     return parser
 
 
-def command(commands: Any, name: str, text: str, example: str, action: Action) -> Any:
+def command(
+    commands: Any, name: str, text: str, example: str, action: Action, more: str = ""
+) -> Any:
     """A command with its help, its example and the options that all of them have."""
     parser = commands.add_parser(
         name,
         help=text,
-        description=text,
+        description=f"{text}\n\n{more}".rstrip(),
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -177,14 +180,7 @@ def add_evaluate(commands: Any) -> None:
         evaluate,
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or a net file")
-    parser.add_argument("--data", help="other data than the run's own; see minicnn train")
-    parser.add_argument("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
-    parser.add_argument(
-        "--download", action="store_true", help="fetch (fashion-)mnist if it is missing"
-    )
-    parser.add_argument(
-        "--part", choices=["test", "valid", "train"], default="test", help="(default: test)"
-    )
+    add_data(parser)
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -231,6 +227,57 @@ def add_summary(commands: Any) -> None:
     parser.add_argument("--classes", type=whole(1), metavar="K", help="outputs of a named model")
 
 
+def add_viz(commands: Any) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from .commands import viz
+
+        return viz.run(args)
+
+    parser = command(
+        commands,
+        "viz",
+        "Draw a trained net into a PNG, SVG or PDF file.",
+        "minicnn viz gradcam runs/digits-toy seven.png --layer conv2 --out seven.svg\n"
+        "  minicnn viz arch resnet",
+        run,
+        "what:\n"
+        "  filters    the weights of a convolution\n"
+        "  features   what a layer makes of a picture\n"
+        "  routing    max pooling in numbers: who won, and which gradient of the class it got\n"
+        "  gradcam    which places of a picture speak for a class\n"
+        "  confusion  what is taken for what, on the test pictures\n"
+        "  mistakes   the mistakes that the net was surest of\n"
+        "  arch       the layers as a diagram; RUN may be a model by name",
+    )
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        choices=["filters", "features", "routing", "gradcam", "confusion", "mistakes", "arch"],
+        help="filters, features, routing, gradcam, confusion, mistakes or arch",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or a net file")
+    parser.add_argument(
+        "image", metavar="IMAGE", nargs="?", help="a picture file (default: a test picture)"
+    )
+    parser.add_argument("--out", metavar="FILE", help="(default: WHAT.png beside the net)")
+    parser.add_argument("--layer", metavar="NAME", help="such as conv1 or residual2.conv1")
+    parser.add_argument("--channel", type=whole(0), metavar="N", help="of filters and of routing")
+    parser.add_argument(
+        "--class", dest="target", metavar="NAME", help="asked about (default: what the net says)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=["gradcam", "saliency", "occlusion"],
+        default="gradcam",
+        help="how gradcam finds the places (default: gradcam)",
+    )
+    parser.add_argument(
+        "--test", type=whole(0), default=0, metavar="N", help="which test picture (default: 0)"
+    )
+    add_data(parser)
+    add_threads(parser)
+
+
 def add_learn(commands: Any) -> None:
     from .commands.learn import run
 
@@ -268,6 +315,17 @@ def add_doctor(commands: Any) -> None:
         run,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_data(parser: Any) -> None:
+    parser.add_argument("--data", help="other data than the run's own; see minicnn train")
+    parser.add_argument("--root", metavar="DIR", help="where the IDX files of (fashion-)mnist lie")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch (fashion-)mnist if it is missing"
+    )
+    parser.add_argument(
+        "--part", choices=["test", "valid", "train"], default="test", help="(default: test)"
+    )
 
 
 def add_threads(parser: Any) -> None:

@@ -271,3 +271,28 @@ def test_what_is_no_classifier_is_refused(tell: Any) -> None:
         tell(mc.Sequential(mc.Conv2D(2, 3, 3)), pictures())
     with pytest.raises(TypeError, match="net must be a minicnn layer, got 3"):
         tell(3, pictures())
+
+
+class TestFlow:
+    def test_is_each_layers_own_input_output_and_gradient(self) -> None:
+        net = mc.Sequential(
+            mc.Conv2D(1, 2, 3, rng=0), mc.ReLU(), mc.MaxPool2D(2), mc.Linear(18, 3, rng=1)
+        )
+        x = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+        flow = explain.flow(net, x, [2, 0])
+        assert list(flow) == ["conv1", "relu1", "pool1", "fc1"]
+        np.testing.assert_array_equal(flow["conv1"].x, x)
+        for before, after in zip(list(flow)[:-1], list(flow)[1:], strict=True):
+            np.testing.assert_array_equal(flow[before].y, flow[after].x)
+        np.testing.assert_array_equal(flow["fc1"].dy[:, :, 0, 0], np.eye(3)[[2, 0]])
+        weight = net[3].weight.data
+        np.testing.assert_allclose(
+            flow["pool1"].dy.reshape(2, -1), weight.reshape(3, -1)[[2, 0]], rtol=1e-6
+        )
+
+    def test_layers_have_the_same_names(self) -> None:
+        net = mc.Sequential(mc.Conv2D(1, 2, 3, rng=0), mc.Sequential(mc.ReLU(), mc.MaxPool2D(2)))
+        assert explain.layer_names(net)["conv1"] is net[0]
+        assert [type(layer).__name__ for layer in explain.layer_names(net).values()] == [
+            "Conv2D", "Sequential", "ReLU", "MaxPool2D"
+        ]  # fmt: skip

@@ -15,6 +15,7 @@ from ..errors import DataError, UsageError
 from ..layers import Layer
 from ..losses import SoftmaxCrossEntropy, softmax
 from ..metrics import accuracy, confusion_matrix, precision_recall, topk_accuracy
+from ..tensor import FloatArray
 from . import runs
 from .sources import SIZES, Source, canonical
 from .train import scores_of, source_of
@@ -103,22 +104,12 @@ def print_report(classes: list[str], report: Any, matrix: Any) -> None:
 
 def predict(args: argparse.Namespace) -> int:
     """Say what is on pictures, with probabilities."""
-    from ..image import load_image
-
     net, meta = runs.load_net(args.run)
-    if "input_shape" not in meta:
-        raise ValueError(
-            f"{args.run} does not say what pictures its net takes; train it with "
-            f"minicnn train, or save it with meta={{'input_shape': [C, H, W], ...}}"
-        )
-    C, H, W = meta["input_shape"]
-    options = meta.get("options")
-    like_mnist = options is not None and source_of(options).looks_like_mnist
-    invert: Any = {"auto": "auto", "yes": True, "no": False}[args.invert]
+    input_shape(args.run, meta)
     pictures, errors = {}, {}
     for file in dict.fromkeys(args.images):
         try:
-            pictures[file] = load_image(file, (C, H, W), invert=invert, digits=like_mnist)
+            pictures[file] = load_picture(args.run, meta, file, args.invert)
         except (OSError, ValueError) as error:  # one bad picture does not spoil the others
             errors[file] = " ".join(str(error).split())
     results = classify(net, pictures, meta.get("classes"))
@@ -132,6 +123,31 @@ def predict(args: argparse.Namespace) -> int:
         for reason in errors.values():
             print(f"minicnn predict: {reason}", file=sys.stderr)
     return 1 if errors else 0
+
+
+def input_shape(run: str, meta: dict[str, Any]) -> tuple[int, int, int]:
+    """The pictures that the net of a run takes.
+
+    Raises:
+        ValueError: its file does not say.
+    """
+    if "input_shape" not in meta:
+        raise ValueError(
+            f"{run} does not say what pictures its net takes; train it with "
+            f"minicnn train, or save it with meta={{'input_shape': [C, H, W], ...}}"
+        )
+    C, H, W = meta["input_shape"]
+    return C, H, W
+
+
+def load_picture(run: str, meta: dict[str, Any], file: str, invert: str = "auto") -> FloatArray:
+    """A picture file C×H×W, prepared as the pictures were that the net of a run has learnt from."""
+    from ..image import load_image
+
+    options = meta.get("options")
+    like_mnist = options is not None and source_of(options).looks_like_mnist
+    choice: Any = {"auto": "auto", "yes": True, "no": False}[invert]
+    return load_image(file, input_shape(run, meta), invert=choice, digits=like_mnist)
 
 
 def classify(net: Layer, pictures: dict[str, Any], classes: list[str] | None) -> list[Any]:

@@ -7,6 +7,7 @@
 
     explain.activations(net, x)                    # what each layer made of x, by the layer's name
     explain.gradients(net, x, loss, labels)        # and the gradient that came back to it
+    explain.flow(net, x)                           # both, for the score of a class
 
 The net is left as it was: all of this is done on a copy, in evaluation mode, whose layers are
 watched on the way forward and on the way back.
@@ -15,6 +16,16 @@ watched on the way forward and on the way back.
 from __future__ import annotations
 
 from .maps import HeatMap, gradcam, occlusion, saliency
-from .passes import activations, gradients
+from .passes import Flow, activations, flow, gradients, layer_names
 
-__all__ = ["HeatMap", "activations", "gradcam", "gradients", "occlusion", "saliency"]
+__all__ = [
+    "Flow",
+    "HeatMap",
+    "activations",
+    "flow",
+    "gradcam",
+    "gradients",
+    "layer_names",
+    "occlusion",
+    "saliency",
+]

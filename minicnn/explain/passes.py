@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import numpy.typing as npt
 
@@ -44,3 +45,41 @@ def gradients(
     measure(twin.net.forward(pictures), labels)
     twin.net.backward(measure.backward())
     return {twin.names[path]: twin.gradients[path] for path in twin.outputs}
+
+
+class Flow(NamedTuple):
+    """What went through a layer: its input x, its output y, and what came back to it, dy."""
+
+    x: FloatArray
+    y: FloatArray
+    dy: FloatArray
+
+
+def flow(
+    net: Layer, x: Tensor | npt.ArrayLike, target: int | npt.ArrayLike | None = None
+) -> dict[str, Flow]:
+    """What went through each layer in evaluation mode, with the gradients of a class's score.
+
+    Args:
+        net: A classifier, B×C×H×W to B×K×1×1.
+        x: A picture C×H×W, or several, B×C×H×W.
+        target: The class, or one for each picture; None: the one with the highest score.
+
+    Raises:
+        ShapeError: x or the output has another shape.
+        ValueError: target is no class.
+    """
+    pictures = pictures_of(net, x)
+    twin = Twin(net)
+    twin.watch_all()
+    twin.score(pictures, target)
+    return {
+        twin.names[path]: Flow(twin.inputs[path], twin.outputs[path], twin.gradients[path])
+        for path in twin.outputs
+    }
+
+
+def layer_names(net: Layer) -> dict[str, Layer]:
+    """The layers of a net by the names that `activations` and `gradcam` know them by."""
+    twin = Twin(net)
+    return {twin.names[path]: twin.original[path] for path in twin.inner}

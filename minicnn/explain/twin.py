@@ -24,7 +24,8 @@ class Twin:
         net: The copy.
         inner: Its layers by path, the net itself left out.
         names: For each path the names on the way, joined by dots.
-        outputs, gradients: Of the watched layers, y and dL/dy, by path, as passes went by.
+        inputs, outputs, gradients: Of the watched layers, x, y and dL/dy, by path, as passes went
+            by.
         dx: The gradient with respect to the pictures.
     """
 
@@ -34,6 +35,7 @@ class Twin:
         self.names = dict(_names(net))
         layers = self.net.named_layers()
         self.inner = {p: layer for p, layer in layers.items() if p or len(layers) == 1}
+        self.inputs: dict[str, FloatArray] = {}
         self.outputs: dict[str, FloatArray] = {}
         self.gradients: dict[str, FloatArray] = {}
         self.dx: FloatArray | None = None
@@ -52,6 +54,7 @@ class Twin:
         forward, backward = layer._forward, layer._backward
 
         def watched_forward(x: FloatArray, **fused: bool) -> FloatArray:
+            self.inputs[path] = np.array(x)
             y = forward(x, **fused)
             self.outputs[path] = np.array(y)
             return y

@@ -25,7 +25,7 @@ from .base import Layer, Shape
 
 
 def pooled_size(size: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
-    """How many windows of ``k`` taps fit along an axis: DESIGN's rule, which is PyTorch's.
+    """How many windows of ``k`` taps fit along an axis: PyTorch's rule.
 
     floor((size + 2p − d(k−1) − 1)/s) + 1, or the ceiling with ``ceil_mode``, less a last window
     that would start in the padding on the far side.
