@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +116,7 @@ def pooling_routing(
     ax: Axes | None = None,
     *,
     decimals: int = 3,
+    part: tuple[slice, slice] | None = None,
 ) -> Axes:
     """Which windows paid which pixel: max pooling's forward and backward in one table.
 
@@ -128,6 +130,8 @@ def pooling_routing(
         dy: The gradient of each window's output, OH×OW; None: 1 each.
         ax: Where to draw; None makes a figure with one Axes.
         decimals: Digits after the point.
+        part: The windows to draw, (slice of rows, slice of columns), of a plane that has too many;
+            None: all. Pixels under them show what they got from every window, drawn or not.
 
     Raises:
         TypeError: pool is no MaxPool2D.
@@ -151,25 +155,53 @@ def pooling_routing(
         max(map(len, bills.values())),
         max(len(s) for bill in bills.values() for s in bill),
     )
-    ax = _board(values, ax, max(0.46 + 0.14 * lines, 0.066 * letters + 0.1))
+    drawn = np.s_[:, :] if part is None else part
+    (rows, columns), (top, left, bottom, right) = _reach(twin, y.shape, values.shape, drawn)
+    side = max(0.46 + 0.14 * lines, 0.066 * letters + 0.1)
+    ax = _board(values[top:bottom, left:right], ax, side)
     overlap = any(s < k for s, k in zip(twin.stride, _window(twin, (0, 0))[0], strict=True))
-    for i, j in np.ndindex(*y.shape):
-        reach, corner = _window(twin, (i, j))
+    for i, j in itertools.product(rows, columns):
+        reach, (h, w) = _window(twin, (i, j))
+        corner = (h - top, w - left)
         parity = 2 * (i % 2) + j % 2
         # Frames of windows that overlap lie beside each other, not on each other.
         inset = 0.04 + (0.05 * parity if overlap else 0)
         _frame(ax, corner, reach, WINDOWS[parity], inset=inset, linewidth=1.4)
     ties = _ties(values, twin, y, mask)
-    for n, ((h, w), value) in enumerate(np.ndenumerate(values)):
+    for h, w in itertools.product(range(top, bottom), range(left, right)):
+        n, value = h * values.shape[1] + w, values[h, w]
         if n in bills:
-            _shade(ax, (h, w), PAID)
+            _shade(ax, (h - top, w - left), PAID)
         below = bills.get(n, ["tie"] if (h, w) in ties else [])
         text = "\n".join([f"{value:.{decimals}f}", *below])
         bold = "bold" if n in bills else "normal"
-        ax.text(w, h, text, ha="center", va="center", fontsize=7, color=TEXT, weight=bold)
+        place = (w - left, h - top)
+        ax.text(*place, text, ha="center", va="center", fontsize=7, color=TEXT, weight=bold)
     (kh, kw), (sh, sw) = twin.kernel_size, twin.stride
-    _finish(ax, f"windows {kh}×{kw}, stride {sh}×{sw}: who won, and what it was paid")
+    _finish(
+        ax, f"windows {kh}×{kw}, stride {sh}×{sw}: who won, and what it was paid", (-top, -left)
+    )
     return ax
+
+
+def _reach(
+    pool: MaxPool2D,
+    outputs: tuple[int, ...],
+    pixels: tuple[int, ...],
+    drawn: tuple[slice, slice],
+) -> tuple[tuple[range, range], tuple[int, int, int, int]]:
+    """The windows to be drawn, and the pixels under them: top, left, bottom, right."""
+    rows, columns = (range(n)[cut] for n, cut in zip(outputs, drawn, strict=True))
+    if not rows or not columns:
+        raise ShapeError(f"part must hold at least one of {outputs[0]}×{outputs[1]} windows")
+    whole = (len(rows), len(columns)) == tuple(outputs)
+    _, first = _window(pool, (rows[0], columns[0]))
+    (high, wide), last = _window(pool, (rows[-1], columns[-1]))
+    top, left = (max(0, place) for place in first)
+    bottom, right = min(pixels[0], last[0] + high), min(pixels[1], last[1] + wide)
+    if whole:
+        return (rows, columns), (0, 0, pixels[0], pixels[1])
+    return (rows, columns), (top, left, bottom, right)
 
 
 def _bill(windows: list[tuple[int, int]], gradient: Plane, decimals: int) -> list[str]:

@@ -161,3 +161,23 @@ class TestWhereFiguresComeFrom:
 
         ax = plots.number_grid(np.eye(2))
         assert pyplot.get_fignums() == [ax.figure.number]  # type: ignore[union-attr]
+
+
+class TestPartOfARouting:
+    x = np.random.default_rng(1).normal(size=(9, 9))
+
+    @pytest.mark.parametrize("pool", [mc.MaxPool2D(2), mc.MaxPool2D(3, 2, 1), mc.MaxPool2D(3, 1)])
+    def test_says_of_its_pixels_what_the_whole_says(self, pool: mc.MaxPool2D) -> None:
+        def said(**options: Any) -> dict[tuple[str, str], str]:
+            ax: Any = plots.pooling_routing(self.x, pool, **options)
+            rows = [label.get_text() for label in ax.get_yticklabels()]
+            columns = [label.get_text() for label in ax.get_xticklabels()]
+            return {(rows[h], columns[w]): text for (h, w), text in texts(ax).items()}
+
+        whole, part = said(), said(part=np.s_[1:3, 0:2])
+        assert 0 < len(part) < len(whole)
+        assert {place: whole[place] for place in part} == part
+
+    def test_must_hold_a_window(self) -> None:
+        with pytest.raises(ShapeError, match="part must hold at least one of 4×4 windows"):
+            plots.pooling_routing(self.x, mc.MaxPool2D(2), part=np.s_[4:, :])
