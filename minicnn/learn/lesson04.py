@@ -16,10 +16,20 @@ W = np.array([[1.0, -1.0], [2.0, 0.0]])
 DY = np.array([[1.0, -2.0], [3.0, 0.5]])
 
 
-def answers(H: int, K: tuple[int, int], s: int, seed: int = 0) -> tuple[Any, ...]:
+class Counted(np.ndarray[Any, Any]):
+    """An array that counts how often it is indexed, or what comes of it."""
+
+    reads = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        Counted.reads += 1
+        return super().__getitem__(key)
+
+
+def answers(H: int, K: tuple[int, int], s: int, p: int = 0, d: int = 1) -> tuple[Any, ...]:
     """x, w and dy at random for a plane H×(H+1), and what the layer says of them: dx, dw."""
-    rng = np.random.default_rng(seed)
-    layer = Conv2D(1, 1, K, s, bias=False, rng=rng).astype(np.float64)
+    rng = np.random.default_rng(0)
+    layer = Conv2D(1, 1, K, s, p, d, bias=False, rng=rng).astype(np.float64)
     x = rng.normal(size=(1, 1, H, H + 1))
     dy = rng.normal(size=layer(x).shape)
     dx = layer.backward(dy)
@@ -35,36 +45,61 @@ def answers(H: int, K: tuple[int, int], s: int, seed: int = 0) -> tuple[Any, ...
 
 def weight_of_the_lesson(own: ModuleType) -> None:
     """The lesson's numbers: what each weight collects"""
-    same("dw", own.backward_weight(DY, X, (2, 2), 1), [[-2.5, 6.5], [4.0, -4.5]])
+    same("dw", own.backward_weight(DY, X, (2, 2), 1, 0, 1), [[-2.5, 6.5], [4.0, -4.5]])
 
 
 def input_of_the_lesson(own: ModuleType) -> None:
     """… and each pixel"""
     expected = [[1, -3, 2], [5, -6.5, -0.5], [6, 1, 0]]
-    same("dx", own.backward_input(DY, W, (3, 3), 1), expected)
+    same("dx", own.backward_input(DY, W, (3, 3), 1, 0, 1), expected)
+
+
+def as_the_layer(
+    own: ModuleType, where: str, H: int, K: tuple[int, int], s: int, p: int = 0, d: int = 1
+) -> None:
+    x, w, dy, dx, dw = answers(H, K, s, p, d)
+    same(f"dw {where}", own.backward_weight(dy, x, K, s, p, d), dw)
+    same(f"dx {where}", own.backward_input(dy, w, x.shape, s, p, d), dx)
 
 
 def any_kernel(own: ModuleType) -> None:
     """Kernels that are not square"""
     for K in ((2, 3), (3, 2), (1, 4)):
-        x, w, dy, dx, dw = answers(6, K, 1)
-        same(f"dw for a kernel of {K[0]}×{K[1]}", own.backward_weight(dy, x, K, 1), dw)
-        same(f"dx for a kernel of {K[0]}×{K[1]}", own.backward_input(dy, w, x.shape, 1), dx)
+        as_the_layer(own, f"for a kernel of {K[0]}×{K[1]}", 6, K, 1)
 
 
 def any_stride(own: ModuleType) -> None:
-    """Strides, those too that do not divide"""
+    """Strides, including those that do not divide"""
     for H, s in ((5, 2), (6, 2), (8, 3), (9, 4)):
-        x, w, dy, dx, dw = answers(H, (3, 3), s)
-        where = f"for {H}×{H + 1}, stride {s}"
-        same(f"dw {where}", own.backward_weight(dy, x, (3, 3), s), dw)
-        same(f"dx {where}", own.backward_input(dy, w, x.shape, s), dx)
+        as_the_layer(own, f"for {H}×{H + 1}, stride {s}", H, (3, 3), s)
+
+
+def any_padding(own: ModuleType) -> None:
+    """Padding and dilation"""
+    for s, p, d in ((1, 1, 1), (2, 2, 1), (1, 0, 2), (2, 1, 2), (3, 2, 2)):
+        as_the_layer(own, f"for stride {s}, padding {p}, dilation {d}", 8, (3, 2), s, p, d)
 
 
 def unseen_pixels(own: ModuleType) -> None:
     """What no window has seen has gradient 0"""
-    dx = own.backward_input(np.ones((2, 2)), np.ones((3, 3)), (6, 6), 2)
+    dx = own.backward_input(np.ones((2, 2)), np.ones((3, 3)), (6, 6), 2, 0, 1)
     same("the last row of dx", np.asarray(dx)[5], np.zeros(6))
+
+
+def taps_only(own: ModuleType) -> None:
+    """No loop over windows: a larger plane takes no more turns"""
+    counts = []
+    for H in (6, 16):
+        x, w, dy, _, _ = (array.view(Counted) for array in answers(H, (2, 3), 2))
+        Counted.reads = 0
+        own.backward_input(dy, w, x.shape, 2, 0, 1)
+        own.backward_weight(dy, x, (2, 3), 2, 0, 1)
+        counts.append(Counted.reads)
+    small, large = counts
+    assert small == large, (
+        f"dy, w and x are indexed {small} times for 6×7 pixels and {large} times for 16×17; "
+        f"loop over the taps only"
+    )
 
 
 def with_channels(own: ModuleType, part: int, name: str) -> None:
@@ -96,21 +131,24 @@ def channels_db(own: ModuleType) -> None:
     with_channels(own, 2, "dbias")
 
 
-def odd_and_square(own: ModuleType) -> None:
-    """Odd sizes, square kernel, stride 2: as before"""
+def divided_and_square(own: ModuleType) -> None:
+    """Square kernels, where the stride divides: as before"""
     rng = np.random.default_rng(0)
-    w, dy = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
-    expected = np.zeros((7, 7))
-    for i, j in np.ndindex(3, 3):
-        expected[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += dy[i, j] * w
-    same("dx", own.backward_input(dy, w, (7, 7), 2), expected)
+    for size, K in ((7, 3), (6, 2), (8, 4)):
+        w, dy = rng.normal(size=(K, K)), rng.normal(size=(3, 3))
+        expected = np.zeros((size, size))
+        for i, j in np.ndindex(3, 3):
+            expected[2 * i : 2 * i + K, 2 * j : 2 * j + K] += dy[i, j] * w
+        what = f"dx for {size}×{size}, a kernel of {K}×{K}, stride 2"
+        same(what, own.backward_input(dy, w, (size, size), 2), expected)
 
 
-def even_sizes(own: ModuleType) -> None:
-    """Sizes that the stride does not divide"""
-    for H in (6, 8):
-        x, w, dy, dx, _ = answers(H, (3, 3), 2)
-        same(f"dx for {H}×{H + 1}", own.backward_input(dy, w, x.shape, 2), dx)
+def not_divided(own: ModuleType) -> None:
+    """Sizes at which the stride does not divide"""
+    for H, K in ((6, 3), (8, 3), (5, 2), (7, 4)):
+        x, w, dy, dx, _ = answers(H, (K, K), 2)
+        what = f"dx for {H}×{H + 1}, a kernel of {K}×{K}, stride 2"
+        same(what, own.backward_input(dy, w, x.shape, 2), dx)
 
 
 def not_square(own: ModuleType) -> None:
@@ -122,8 +160,16 @@ def not_square(own: ModuleType) -> None:
 EXERCISES = (
     Exercise(
         "conv_backward",
-        "Write both gradients of a convolution of one plane.",
-        (weight_of_the_lesson, input_of_the_lesson, any_kernel, any_stride, unseen_pixels),
+        "Write both gradients of a convolution of one plane, with a loop over the taps only.",
+        (
+            weight_of_the_lesson,
+            input_of_the_lesson,
+            any_kernel,
+            any_stride,
+            any_padding,
+            unseen_pixels,
+            taps_only,
+        ),
     ),
     Exercise(
         "channels",
@@ -133,6 +179,6 @@ EXERCISES = (
     Exercise(
         "planted_bug",
         "Mend two lines of an input gradient.",
-        (odd_and_square, even_sizes, not_square),
+        (divided_and_square, not_divided, not_square),
     ),
 )

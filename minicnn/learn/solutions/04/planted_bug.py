@@ -12,6 +12,6 @@ def backward_input(dy, w, shape, s):
     mirrored = w[::-1, ::-1]
     rows, columns = padded.shape[0] - KH + 1, padded.shape[1] - KW + 1
     dx = np.zeros(shape)
-    for h, k in np.ndindex(rows, columns):
-        dx[h, k] = (padded[h : h + KH, k : k + KW] * mirrored).sum()
+    for m, n in np.ndindex(rows, columns):
+        dx[m, n] = (padded[m : m + KH, n : n + KW] * mirrored).sum()
     return dx

@@ -2,9 +2,8 @@
 
 y[b, o, i, j] = bias[o] + Σ_cuv w[o, c, u, v] · x[b, c, i + u, j + v]
 
-Loop over the taps (u, v) only: for one tap, the pixels that all windows read are one slice of x,
-x[:, :, u : u + OH, v : v + OW]. What is to be summed over? Over the letters that the
-result has not.
+Loop over the taps (u, v) only, as in exercise 1. What is to be summed over? Over the letters that
+the result does not have.
 """
 
 import numpy as np

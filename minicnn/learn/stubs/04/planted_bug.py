@@ -1,6 +1,6 @@
-"""Lesson 4, exercise 3: this dL/dx is right for odd sizes and square kernels. Mend it.
+"""Lesson 4, exercise 3: dL/dx, right where s divides H − KH and W − KW and w is square. Mend it.
 
-Two lines are wrong. Compare with the loop of exercise 1, for sizes that nobody tries.
+Two lines are wrong. Compare with the loop of the lesson, for sizes and kernels that nobody tries.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ def backward_input(dy, w, shape, s):
     mirrored = w[::-1, ::-1]
     rows, columns = padded.shape[0] - KH + 1, padded.shape[1] - KW + 1
     dx = np.zeros(shape)
-    for h, k in np.ndindex(rows, columns):
-        dx[shape[0] - rows + h, shape[1] - columns + k] = (
-            padded[h : h + KH, k : k + KW] * mirrored
+    for m, n in np.ndindex(rows, columns):
+        dx[shape[0] - rows + m, shape[1] - columns + n] = (
+            padded[m : m + KH, n : n + KW] * mirrored
         ).sum()
     return dx
