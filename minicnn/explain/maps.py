@@ -86,7 +86,7 @@ def saliency(
     *,
     guided: bool = True,
 ) -> HeatMap:
-    """The gradient of a class's score with respect to each pixel: heat = max over c of |∂score/∂x|.
+    """The gradient of a class's score with respect to each pixel: heat = max_c ``|∂score/∂x|``.
 
     Guided, every ReLU lets back only what is positive, so that what speaks against the class is
     left out on the way: dx = dy where x > 0 and dy > 0. (Simonyan et al., "Deep inside
