@@ -22,8 +22,19 @@ def overview(args: argparse.Namespace) -> int:
         held = sum(name in done.get(lesson.number, ()) for name in names)
         score = f"{held} of {len(names)}" if names else ""
         print(f"{lesson.number}  {lesson.title:<32}{score:<9}{lesson.question}".rstrip())
-    print("\nbegin with: minicnn learn start 06 DIR")
+    print(f"\n{what_next(done)}")
     return 0
+
+
+def what_next(done: dict[str, list[str]]) -> str:
+    """The first lesson whose exercises do not all hold yet, as a command."""
+    for lesson in learn.LESSONS:
+        left = {exercise.name for exercise in lesson.exercises} - set(done.get(lesson.number, ()))
+        if left and len(left) < len(lesson.exercises):
+            return f"go on with: minicnn learn check {lesson.number} DIR"
+        if left:
+            return f"{'go on' if done else 'begin'} with: minicnn learn start {lesson.number} DIR"
+    return "all exercises of all lessons hold"
 
 
 def start(args: argparse.Namespace) -> int:
@@ -41,7 +52,7 @@ def check(args: argparse.Namespace) -> int:
     results = learn.check(args.lesson, args.folder)
     for exercise, found in results.items():
         held = sum(result.holds for result in found)
-        print(f"{exercise.name}: {held} of {len(found)} hold")
+        print(f"{exercise.name}: {held} of {len(exercise.checks)} hold")
         for result in found:
             print(textwrap.indent(str(result), "  "))
     return 0 if all(result.holds for found in results.values() for result in found) else 1

@@ -79,7 +79,7 @@ LESSONS = tuple(
             ("Convolution, forward", "What does a convolution compute, and in how many ways?"),
             ("Convolution, backward", "Why are both gradients convolutions too?"),
             ("ReLU and its relatives", "What does a kink do to a derivative?"),
-            ("Pooling", "Whom does a maximum owe its gradient?"),
+            ("Pooling", "To whom does a maximum owe its gradient?"),
             ("Linear, softmax, cross-entropy", "How does a net say how sure it is?"),
             ("Sequential", "How do layers become a net that learns?"),
             ("Batch norm and dropout", "Why does a net behave differently when it is tested?"),

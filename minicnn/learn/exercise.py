@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 Check = Callable[[ModuleType], None]
 """Takes the reader's module; raises AssertionError with the first value that is wrong, and where.
 The first line of its docstring is what it states."""
+
+READS = "Python can read the file"
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Exercise:
     checks: tuple[Check, ...]
 
     def check(self, folder: Path) -> list[Result]:
-        """Run all checks on the file in ``folder``.
+        """Run all checks on the file in ``folder``; one result each, or one for an unreadable file.
 
         Raises:
             FileNotFoundError: it is not there.
@@ -63,7 +69,7 @@ class Exercise:
         try:
             module = load(path)
         except Exception as error:  # the reader's own code, as it is being written
-            return [Result(state, describe(error, path)) for state in states]
+            return [Result(READS, describe(error, path))]
         return [
             Result(state, run(check, module, path))
             for state, check in zip(states, self.checks, strict=True)
@@ -86,21 +92,72 @@ def load(path: Path) -> ModuleType:
 
 def run(check: Check, module: ModuleType, path: Path) -> str | None:
     """What is wrong, or None."""
+    calls = Calls(module)
     try:
-        check(module)
+        check(calls)
     except Exception as error:
-        return describe(error, path)
+        return calls.misunderstood(error, path) or describe(error, path)
     return None
+
+
+class Calls(ModuleType):
+    """The reader's module, seen by a check; it remembers what its functions returned last."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__(module.__name__)
+        self._module = module
+        self._last: tuple[str, object] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if not isinstance(value, FunctionType):
+            return value
+
+        @functools.wraps(value)
+        def call(*args: Any, **options: Any) -> Any:
+            self._last = None  # if it fails, it has returned nothing
+            result = value(*args, **options)
+            self._last = (name, result)
+            return result
+
+        return call
+
+    def misunderstood(self, error: Exception, path: Path) -> str | None:
+        """What is wrong, if a function returned another kind of thing than the check expects."""
+        if self._last is None or lines_of(error, path):
+            return None
+        name, result = self._last
+        if result is None:
+            return f"{name} returned None: is `return` missing?"
+        if isinstance(error, (ValueError, TypeError)) and "unpack" in str(error):
+            count = re.search(r"expected (\d+)", str(error))
+            wanted = f"{count[1]} values" if count else "several values"
+            return f"{name} must return {wanted}, and it returned {kind(result)}"
+        return None
+
+
+def kind(value: object) -> str:
+    """What somebody returned, in a word or two."""
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    shape = getattr(value, "shape", None)
+    return f"one array of shape {shape}" if shape else f"one {type(value).__name__}"
+
+
+def lines_of(error: Exception, path: Path) -> list[int]:
+    """The lines of the file at ``path`` that an error passed through."""
+    own = os.path.abspath(path)  # as the import system names it
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame.lineno or 0 for frame in frames if os.path.abspath(frame.filename) == own]
 
 
 def describe(error: Exception, path: Path) -> str:
     """An error in words; one of the reader's own code with the line it comes from."""
     if isinstance(error, AssertionError) and str(error):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     if isinstance(error, SyntaxError):
         return f"{path.name}, line {error.lineno}: {error.msg}"
+    lines = lines_of(error, path)
     where = f"{path.name}, line {lines[-1]}: " if lines else ""
     if isinstance(error, NotImplementedError):
         return f"{where}not written yet"

@@ -10,7 +10,7 @@ from ..museum.checks import same
 from ..tensor import Tensor
 from .exercise import Exercise
 
-SHAPES = ((2, 3, 4, 5), (1, 1, 1, 7), (4, 1, 3, 2))
+SHAPES = ((2, 3, 4, 5), (1, 1, 1, 7), (4, 1, 3, 2), (6,), (3, 4), (2, 3, 2, 1, 2))
 
 
 def strides_of_shapes(own: ModuleType) -> None:
@@ -27,7 +27,7 @@ def places_of_the_lesson(own: ModuleType) -> None:
 
 
 def every_place(own: ModuleType) -> None:
-    """Every pixel of any shape"""
+    """Every pixel of any shape, with any number of axes"""
     for shape in SHAPES:
         for number, index in enumerate(np.ndindex(*shape)):
             same(f"place of {index} in {shape}", own.place(index, shape), number)

@@ -54,6 +54,25 @@ def any_shape(own: ModuleType) -> None:
         same(f"dx of shape {shape}", own.backward(np.full(shape, 2.0), y), np.where(x > 0, 2, 0))
 
 
+def leaky_values(own: ModuleType) -> None:
+    """LeakyReLU: the lesson's numbers with a = 0.1, and with a = 2"""
+    same("y for a = 0.1", own.leaky_forward(X, 0.1), [[1.5, -0.03], [0.2, -0.2]])
+    same("y for a = 2", own.leaky_forward(X, 2.0), [[1.5, -0.6], [0.2, -4]])
+
+
+def leaky_gradient(own: ModuleType) -> None:
+    """LeakyReLU's backward, from the output; and nothing is changed"""
+    for a in (0.1, 2.0):
+        x, dy = X.copy(), DY.copy()
+        y = own.leaky_forward(x, a)
+        kept = y.copy()
+        dx = own.leaky_backward(dy, y, a)
+        same(f"dx for a = {a:g}", dx, [[0.5, 7 * a], [-1, 3 * a]])
+        same("x afterwards", x, X)
+        same("dy afterwards", dy, DY)
+        same("y afterwards", y, kept)
+
+
 def sigmoid_values(own: ModuleType) -> None:
     """sigmoid of 0 is ½, and of x and −x together 1"""
     same("sigmoid(0)", own.sigmoid(np.zeros(1)), [0.5])
@@ -99,16 +118,17 @@ def bounded_at_its_kinks(own: ModuleType) -> None:
 
 def bounded_leaves_dy_alone(own: ModuleType) -> None:
     """The gradient that came is not changed"""
-    layer, dy = own.Bounded(), np.array([4.0, 5.0]).reshape(1, 1, 1, 2)
-    layer(np.array([-1.0, 3.0]).reshape(1, 1, 1, 2))
-    layer._backward(dy, True)
-    same("dy after backward", dy.ravel(), [4, 5])
+    layer, dy = own.Bounded(), np.array([4.0, 5.0, 6.0]).reshape(1, 1, 1, 3)
+    layer(np.array([-1.0, 3.0, 7.0]).reshape(1, 1, 1, 3))
+    dx = layer.backward(dy).data.ravel()
+    same("dx for x of −1, 3, 7 and dy of 4, 5, 6", dx, [0, 5, 0])
+    same("dy after backward", dy.ravel(), [4, 5, 6])
 
 
 EXERCISES = (
     Exercise(
         "relu",
-        "Write ReLU, forward and backward.",
+        "Write ReLU and LeakyReLU, forward and backward.",
         (
             negative_becomes_zero,
             nan_stays,
@@ -116,6 +136,8 @@ EXERCISES = (
             nothing_at_zero,
             leaves_arguments_alone,
             any_shape,
+            leaky_values,
+            leaky_gradient,
         ),
     ),
     Exercise(

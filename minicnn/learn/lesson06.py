@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..layers import AvgPool2D, MaxPool2D
 from ..museum.checks import assert_gradient, same
-from .exercise import Exercise
+from .exercise import Exercise, kind
+
+Plane = npt.NDArray[Any]
 
 # The worked table of the series: a plane, windows 2×2 side by side, and the gradients that came.
 X = np.array(
@@ -22,63 +26,93 @@ X = np.array(
     ]
 )
 DY = np.array([[-0.259, 1.209, 2.082], [0.959, 0.855, 1.922], [-0.099, -1.074, -0.616]])
-SHAPES = ((6, 6, 2, 2), (7, 7, 3, 2), (5, 8, 3, 1), (4, 4, 1, 2))
+SHAPES = ((6, 6, 2, 2), (7, 7, 3, 2), (5, 8, 3, 1), (4, 4, 1, 2))  # H, W, window, stride
+PADDED = ((6, 6, 2, 2, 1), (7, 7, 3, 2, 1), (4, 7, 5, 2, 2))  # … and padding
+NEGATIVE = (-1.0, -1e6)  # padding that is anything else than −∞ wins over the second, if not before
+
+
+def forward(own: ModuleType, x: Plane, k: int, s: int, p: int = 0) -> tuple[Plane, Plane]:
+    """(y, mask) of the reader's function; of a plane H×W those of its only plane.
+
+    Raises:
+        AssertionError: it returns anything else than two values.
+    """
+    result = own.forward(x if x.ndim == 4 else x[None, None], k, s, p)
+    assert result is not None, "forward returned None: is `return` missing?"
+    two = isinstance(result, (tuple, list)) and len(result) == 2
+    assert two, f"forward must return two arrays, (y, mask); it returned {kind(result)}"
+    y, mask = result
+    if x.ndim == 2:
+        for name, got in (("y", y), ("mask", mask)):
+            shape = np.shape(got)
+            assert len(shape) == 4, f"{name}: shape {shape}, expected four axes, B×C×OH×OW"
+        return y[0, 0], mask[0, 0]
+    return y, mask
+
+
+def backward(own: ModuleType, dy: Plane, mask: Plane, shape: tuple[int, int]) -> Plane:
+    """dx of one plane."""
+    dx = own.backward(dy[None, None], mask[None, None], (1, 1, *shape))
+    same("the shape of dx", np.shape(dx), (1, 1, *shape))
+    plane: Plane = dx[0, 0]
+    return plane
 
 
 def maxima_of_the_table(own: ModuleType) -> None:
     """Windows 2×2 of the worked table: the maxima"""
-    y, _ = own.forward(X, 2, 2)
+    y, _ = forward(own, X, 2, 2)
     same("y", y, [[0.137, 1.875, 0.413], [1.330, 0.550, 1.036], [2.615, 0.254, 0.542]])
 
 
 def mask_of_the_table(own: ModuleType) -> None:
     """… and where they stand"""
-    _, mask = own.forward(X, 2, 2)
+    _, mask = forward(own, X, 2, 2)
     same("mask", mask, [[1, 9, 10], [18, 14, 17], [25, 26, 29]])
 
 
 def gradients_of_the_table(own: ModuleType) -> None:
     """… and what each pixel gets back"""
-    _, mask = own.forward(X, 2, 2)
+    _, mask = forward(own, X, 2, 2)
     expected = np.zeros((6, 6))
     expected.flat[[1, 9, 10, 18, 14, 17, 25, 26, 29]] = DY.ravel()
-    same("dx", own.backward(DY, mask, (6, 6)), expected)
+    same("dx", backward(own, DY, mask, (6, 6)), expected)
 
 
 def first_of_equals(own: ModuleType) -> None:
     """Of equal values the first wins"""
-    _, mask = own.forward(np.ones((3, 3)), 3, 1)
+    _, mask = forward(own, np.ones((3, 3)), 3, 1)
     same("mask of nine equal values", mask, [[0]])
 
 
-def all_negative(own: ModuleType) -> None:
-    """All-negative windows have their maximum too"""
-    y, mask = own.forward(-np.arange(1.0, 5).reshape(2, 2), 2, 2)
-    same("y", y, [[-1]])
-    same("mask", mask, [[0]])
+def negative_padding(own: ModuleType) -> None:
+    """Where all values are negative the padding does not win"""
+    for value in NEGATIVE:
+        y, mask = forward(own, np.full((4, 4), value), 3, 2, 1)
+        same(f"y of an input of {value:.0f}, padding 1", y, np.full((2, 2), value))
+        same(f"mask of an input of {value:.0f}, padding 1", mask, [[0, 1], [4, 5]])
 
 
 def nine_payments(own: ModuleType) -> None:
     """A pixel that wins nine windows is paid nine times"""
     x = np.zeros((5, 5))
     x[2, 2] = 1
-    _, mask = own.forward(x, 3, 1)
-    dx = own.backward(np.ones((3, 3)), mask, (5, 5))
-    same("dx", dx, 9 * x)
+    _, mask = forward(own, x, 3, 1)
+    same("dx", backward(own, np.ones((3, 3)), mask, (5, 5)), 9 * x)
 
 
 def max_as_the_layer(own: ModuleType) -> None:
-    """Any size, window and stride: the same as MaxPool2D"""
+    """A batch with channels, any window, stride and padding: the same as MaxPool2D"""
     rng = np.random.default_rng(0)
-    for H, W, k, s in SHAPES:
-        pool, x = MaxPool2D(k, s), rng.integers(0, 9, (H, W)).astype(np.float64)
-        y = pool(x[None, None]).data[0, 0]
+    for H, W, k, s, p in (*((*sizes, 0) for sizes in SHAPES), *PADDED):
+        pool, x = MaxPool2D(k, s, p), rng.integers(-9, 9, (2, 3, H, W)).astype(np.float64)
+        y = pool(x).data
         dy = rng.normal(size=y.shape)
-        dx = pool.backward(dy[None, None])
-        got, mask = own.forward(x, k, s)
-        where = f" for {H}×{W}, window {k}, stride {s}"
+        dx = pool.backward(dy)
+        assert dx is not None
+        got, mask = forward(own, x, k, s, p)
+        where = f" for 2×3×{H}×{W}, window {k}, stride {s}, padding {p}"
         same("y" + where, got, y)
-        same("dx" + where, own.backward(dy, mask, (H, W)), dx.data[0, 0] if dx else None)
+        same("dx" + where, own.backward(dy, mask, x.shape), dx.data)
 
 
 def averages(own: ModuleType) -> None:
@@ -114,8 +148,10 @@ def average_as_the_layer(own: ModuleType) -> None:
 
 
 def negative_border(own: ModuleType) -> None:
-    """An input of −1 has maxima of −1, at the border too"""
-    same("y", own.Pool3()(np.full((1, 1, 4, 4), -1.0)).data, np.full((1, 1, 2, 2), -1.0))
+    """Where all values are negative so are all maxima, at the border too"""
+    for value in NEGATIVE:
+        y = own.Pool3()(np.full((1, 1, 4, 4), value)).data
+        same(f"y of an input of {value:.0f}", y, np.full((1, 1, 2, 2), value))
 
 
 def pool3_gradient(own: ModuleType) -> None:
@@ -127,13 +163,13 @@ def pool3_gradient(own: ModuleType) -> None:
 EXERCISES = (
     Exercise(
         "max_pooling",
-        "Write max pooling: window maximum, mask, gradients back through the mask.",
+        "Write max pooling of a batch, with padding: maxima, mask, gradients back to the winners.",
         (
             maxima_of_the_table,
             mask_of_the_table,
             gradients_of_the_table,
             first_of_equals,
-            all_negative,
+            negative_padding,
             nine_payments,
             max_as_the_layer,
         ),

@@ -1,4 +1,4 @@
-"""The bug museum: mistakes that public CNN code has made, small enough to read and to switch on.
+"""The bug museum: mistakes that CNN code makes, small enough to read and to switch on.
 
     from minicnn import museum
 
@@ -162,12 +162,12 @@ _EXHIBITS = (
     ),
     Exhibit(
         "bn-sums",
-        "batch norm's gradients of γ and β are summed over the batch, all others averaged",
-        "their learning rate is B times higher: a larger batch makes training unstable",
+        "batch norm multiplies the gradients of γ and β by B: it undoes the loss's average",
+        "these two learn B times as fast as all others: a larger batch makes training unstable",
         9,
         BatchNorm2D,
         wrong.SummingBatchNorm2D,
-        checks.has_averaged_gradients,
+        checks.has_the_gradients_of_the_loss,
     ),
     Exhibit(
         "stale-buffer",
@@ -235,7 +235,7 @@ _EXHIBITS = (
     Exhibit(
         "raw-weights",
         "weights are written as bare bytes, and running statistics not at all",
-        "a file of another net loads without a word; batch norm evaluates with nothing learnt",
+        "a file of another net loads without an error; batch norm evaluates with nothing learnt",
         9,
         tools.DescribedFile,
         tools.RawFile,

@@ -23,6 +23,7 @@ def same(what: str, got: Any, expected: Any, tolerance: float = 1e-6) -> None:
     Raises:
         AssertionError: the shapes or some values differ.
     """
+    assert got is not None, f"{what}: None, where {_form(expected)} was expected"
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
     wrong = ~np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
@@ -33,6 +34,11 @@ def same(what: str, got: Any, expected: Any, tolerance: float = 1e-6) -> None:
         raise AssertionError(
             f"{what}{place}: {got[index]:.6g}, expected {expected[index]:.6g}{count}"
         )
+
+
+def _form(expected: Any) -> str:
+    shape = np.shape(expected)
+    return f"an array of shape {shape}" if shape else "a number"
 
 
 def pays_every_window(layer: Any) -> None:
@@ -74,7 +80,7 @@ def evaluates_alike(layer: Any) -> None:
     same("eval() and recording", norm(x).data, expected)
 
 
-def has_averaged_gradients(layer: Any) -> None:
+def has_the_gradients_of_the_loss(layer: Any) -> None:
     """γ and β have the gradients that difference quotients of the loss give."""
     assert_gradient(layer(2), np.random.default_rng(0).normal(size=(4, 2, 3, 3)))
 
@@ -153,7 +159,7 @@ def refuses_another_net(file: Any) -> None:
             file.load(path, Sequential(Conv2D(1, 3, 3, rng=1), BatchNorm2D(3)))
         except (KeyError, ValueError):
             return
-        raise AssertionError("a file of 2 channels was loaded into a net of 3 without a word")
+        raise AssertionError("a file of 2 channels was loaded into a net of 3 without an error")
 
 
 def keeps_quiet_at_kinks(check: Any) -> None:

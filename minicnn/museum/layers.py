@@ -76,7 +76,7 @@ class RecordingBatchNorm2D(BatchNorm2D):
 
 
 class SummingBatchNorm2D(BatchNorm2D):
-    """The gradients of γ and β are B times too large: sums where all others are means.
+    """The gradients of γ and β are multiplied by B, which undoes the average that the loss took.
 
     It is as if these two had a learning rate of their own, B times that of the others.
     """

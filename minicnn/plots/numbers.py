@@ -20,6 +20,7 @@ Plane = npt.NDArray[np.float64]
 WINDOWS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # neighbours differ, also in lightness
 PAID = "#FFF3C4"
 LINES = 4  # of payments that a cell has room for
+CENTRED: dict[str, Any] = {"ha": "center", "va": "center", "color": TEXT}
 
 
 def number_grid(
@@ -47,7 +48,7 @@ def number_grid(
     limit = float(np.abs(values[np.isfinite(values)]).max(initial=0)) or 1.0
     ax.imshow(values, cmap="RdBu_r", vmin=-2.5 * limit, vmax=2.5 * limit, zorder=0)
     for (h, w), value in np.ndenumerate(values):
-        ax.text(w, h, f"{value:.{decimals}f}", ha="center", va="center", fontsize=SMALL, color=TEXT)
+        ax.text(w, h, _fixed(value, decimals), **CENTRED, fontsize=SMALL)
     if marked is not None:
         frames = np.asarray(marked, bool)
         if frames.shape != values.shape:
@@ -97,15 +98,15 @@ def window_at_work(
     total = 0.0 if layer.bias is None else float(layer.bias.data[0])
     for (h, w), value in np.ndenumerate(padded):
         _frame(ax, (h, w), (1, 1), "#BBBBBB", linestyle="-" if inside[h, w] else ":")
-        text = f"{value:.4g}"
+        text = f"{value + 0.0:.4g}"
         if (h, w) in taps:
             total += value * taps[h, w]
-            text += f"\n× {taps[h, w]:.3g}"
+            text += f"\n× {taps[h, w] + 0.0:.3g}"
             _shade(ax, (h, w), PAID)
-        ax.text(w, h, text, ha="center", va="center", fontsize=SMALL, color=TEXT)
+        ax.text(w, h, text, **CENTRED, fontsize=SMALL)
     reach = [(k - 1) * d + 1 for k, d in zip(weight.shape, (dh, dw), strict=True)]
     _frame(ax, (top, left), (reach[0], reach[1]), WINDOWS[0], linewidth=2.2)
-    _finish(ax, f"y[{i}, {j}] = {total:.5g}", offset=(ph, pw))
+    _finish(ax, f"y[{i}, {j}] = {total + 0.0:.5g}", offset=(ph, pw))
     return ax
 
 
@@ -120,9 +121,10 @@ def pooling_routing(
 ) -> Axes:
     """Which windows paid which pixel: max pooling's forward and backward in one table.
 
-    Every window is framed. A pixel that won one or several is filled, and under its value stand the
-    gradients it got, with the window (i, j) that each came from; where there are several, their
-    sum. A pixel that equals the maximum of a window, and lost to the first such, is marked "tie".
+    Every window is framed. A pixel that won one or several is filled, and its value is followed by
+    the gradients it got, each with the window (i, j) that it came from; where there are several, by
+    their sum too. A pixel that equals the maximum of a window, and lost to the first such, is
+    marked "tie". Colours and insets only keep neighbouring frames apart.
 
     Args:
         x: The input plane, H×W.
@@ -173,14 +175,14 @@ def pooling_routing(
         if n in bills:
             _shade(ax, (h - top, w - left), PAID)
         below = bills.get(n, ["tie"] if (h, w) in ties else [])
-        text = "\n".join([f"{value:.{decimals}f}", *below])
+        text = "\n".join([_fixed(value, decimals), *below])
         bold = "bold" if n in bills else "normal"
-        place = (w - left, h - top)
-        ax.text(*place, text, ha="center", va="center", fontsize=7, color=TEXT, weight=bold)
+        # No frame runs through the numbers.
+        paper = {"facecolor": PAID if n in bills else "white", "edgecolor": "none", "pad": 0.8}
+        ax.text(w - left, h - top, text, **CENTRED, fontsize=7, weight=bold, bbox=paper)
     (kh, kw), (sh, sw) = twin.kernel_size, twin.stride
-    _finish(
-        ax, f"windows {kh}×{kw}, stride {sh}×{sw}: who won, and what it was paid", (-top, -left)
-    )
+    stride = f"{sh}" if sh == sw else f"{sh}×{sw}"
+    _finish(ax, f"windows {kh}×{kw}, stride {stride}: who won what", (-top, -left))
     return ax
 
 
@@ -206,13 +208,21 @@ def _reach(
 
 def _bill(windows: list[tuple[int, int]], gradient: Plane, decimals: int) -> list[str]:
     """The payments of a pixel, a line each as far as there is room, and their sum."""
-    paid = [f"({i},{j}): {gradient[i, j]:+.{decimals}f}" for i, j in windows]
+    paid = [f"({i},{j}): {_fixed(gradient[i, j], decimals, '+')}" for i, j in windows]
     if len(paid) == 1:
         return paid
-    total = f"= {sum(float(gradient[place]) for place in windows):.{decimals}f}"
+    amounts = [float(gradient[place]) for place in windows]
+    total = f"= {_fixed(sum(amounts), decimals)}"
     if len(paid) < LINES:
         return [*paid, total]
+    if len(set(amounts)) == 1:
+        return [f"{len(paid)} windows × {_fixed(amounts[0], decimals)}", total]
     return [*paid[: LINES - 2], f"… {len(paid)} windows", total]
+
+
+def _fixed(value: float, decimals: int, sign: str = "") -> str:
+    """``value`` with so many digits after the point; what rounds to 0 has no minus sign."""
+    return f"{round(float(value), decimals) + 0.0:{sign}.{decimals}f}"
 
 
 def _window(pool: MaxPool2D, place: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -248,7 +258,7 @@ def _plane(values: npt.ArrayLike, name: str) -> Plane:
 def _board(values: Plane, ax: Axes | None, side: float) -> Axes:
     """Axes with a cell of ``side`` inches for each value, row 0 on top."""
     H, W = values.shape
-    ax = axes_or_new(ax, (max(side * W + 0.5, 4.0), max(side * H, 1.2) + 0.6))
+    ax = axes_or_new(ax, (max(side * W + 0.5, 4.4), max(side * H, 1.2) + 0.6))
     ax.set(xlim=(-0.6, W - 0.4), ylim=(H - 0.4, -0.6))
     ax.set_aspect("equal")
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def test_from_the_list_to_a_solved_lesson(tmp_path: Path, capsys: Capture) -> No
     folder = tmp_path / "pooling"
     assert main(["learn"]) == 0
     before = capsys.readouterr().out
-    assert "06  Pooling                         0 of 3   Whom does a maximum owe" in before
+    assert "06  Pooling                         0 of 3   To whom does a maximum owe" in before
     assert len([line for line in before.splitlines() if line[:2].isdigit()]) == 14
+    assert before.endswith("begin with: minicnn learn start 02 DIR\n")
 
     assert main(["learn", "start", "6", str(folder)]) == 0
     said = capsys.readouterr().out
@@ -39,7 +41,7 @@ def test_from_the_list_to_a_solved_lesson(tmp_path: Path, capsys: Capture) -> No
     assert main(["learn", "check", "06", str(folder)]) == 1
     said = capsys.readouterr().out
     assert "max_pooling: 0 of 7 hold" in said
-    assert "max_pooling.py, line 19: not written yet" in said
+    assert "max_pooling.py, line 21: not written yet" in said
 
     solve("06", folder)
     assert main(["learn", "check", "06", str(folder)]) == 0
@@ -49,6 +51,31 @@ def test_from_the_list_to_a_solved_lesson(tmp_path: Path, capsys: Capture) -> No
 
     assert main(["learn"]) == 0
     assert "06  Pooling                         3 of 3" in capsys.readouterr().out
+
+
+def test_the_list_says_what_to_do_next(capsys: Capture) -> None:
+    def last_line(done: dict[str, list[str]]) -> str:
+        learn.progress_file().write_text(json.dumps(done), encoding="utf-8")
+        assert main(["learn"]) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
+    names = {
+        lesson.number: [exercise.name for exercise in lesson.exercises] for lesson in learn.LESSONS
+    }
+    assert last_line({"06": names["06"]}) == "go on with: minicnn learn start 02 DIR"
+    assert last_line({"02": names["02"]}) == "go on with: minicnn learn start 03 DIR"
+    assert last_line({"02": names["02"][:1]}) == "go on with: minicnn learn check 02 DIR"
+    assert last_line(names) == "all exercises of all lessons hold"
+
+
+def test_a_file_that_cannot_be_read_counts_all_its_checks(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "pooling"
+    learn.start(6, folder)
+    (folder / "max_pooling.py").write_text("def forward(:", encoding="utf-8")
+    assert main(["learn", "check", "6", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "max_pooling: 0 of 7 hold" in said
+    assert said.count("max_pooling.py, line 1: invalid syntax") == 1
 
 
 @pytest.mark.parametrize(

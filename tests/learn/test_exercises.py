@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from minicnn import learn
 from minicnn.learn import Exercise, Lesson
 from minicnn.learn.exercise import Check, run
+from minicnn.museum.checks import same
 
 LESSONS = [lesson for lesson in learn.LESSONS if lesson.exercises]
 EVERY = pytest.mark.parametrize(
@@ -102,8 +104,89 @@ def test_a_wrong_value_is_named_with_its_place(tmp_path: Path) -> None:
     assert results.pop("A pixel that wins nine windows is paid nine times") == (
         "dx at (2, 2): 1, expected 9; 1 of 25 values differ"
     )
-    assert results.pop("Any size, window and stride: the same as MaxPool2D") is not None
+    every = "A batch with channels, any window, stride and padding: the same as MaxPool2D"
+    assert results.pop(every) is not None
     assert set(results.values()) == {None}
+
+
+def test_a_relative_folder_has_lines_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "import numpy as np\ndef answer():\n    return np.zeros(2) + np.zeros(3)\n"
+    Path("own.py").write_text(text, encoding="utf-8")
+    said = Exercise("own", "", (calls,)).check(Path("."))[0].wrong
+    assert said is not None
+    assert said.startswith("own.py, line 3: ValueError: operands could not be broadcast")
+
+
+def adds(own: Any) -> None:
+    """It answers an array"""
+    same("the answer", own.answer()[0], 1)
+
+
+def unpacks(own: Any) -> None:
+    """It answers two arrays"""
+    y, mask = own.answer()
+    same("y", y, mask)
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "wrong"),
+    [
+        (adds, "def answer(): 1", "answer returned None: is `return` missing?"),
+        (unpacks, "def answer(): 1", "answer returned None: is `return` missing?"),
+        (adds, "def answer(): return 1 / 0", "own.py, line 1: ZeroDivisionError: division by zero"),
+        (
+            unpacks,
+            "import numpy\ndef answer(): return numpy.zeros((3, 3))",
+            "answer must return 2 values, and it returned one array of shape (3, 3)",
+        ),
+        (
+            unpacks,
+            "def answer(): return 1, 2, 3",
+            "answer must return 2 values, and it returned a tuple of 3",
+        ),
+        (unpacks, "def answer(): return 1", "answer must return several values, and it returned"),
+    ],
+)
+def test_another_kind_of_result(tmp_path: Path, check: Check, text: str, wrong: str) -> None:
+    said = written(tmp_path, text, check)
+    assert said is not None
+    assert said.startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("returns", "wrong"),
+    [
+        ("None", "forward returned None: is `return` missing?"),
+        ("x", "forward must return two arrays, (y, mask); it returned one array of shape"),
+        ("x[0, 0], x[0, 0]", "y: shape (6, 6), expected four axes"),
+    ],
+)
+def test_pooling_without_a_mask(tmp_path: Path, returns: str, wrong: str) -> None:
+    exercise = learn.lesson(6).exercises[0]
+    text = f"def forward(x, k, s, p):\n    return {returns}\n"
+    (tmp_path / "max_pooling.py").write_text(text, encoding="utf-8")
+    said = exercise.check(tmp_path)[0].wrong
+    assert said is not None
+    assert said.startswith(wrong)
+
+
+@pytest.mark.parametrize("padding", ["0", "-5"])
+def test_padding_must_be_minus_infinity(tmp_path: Path, padding: str) -> None:
+    lesson = learn.lesson(6)
+    exercise = next(e for e in lesson.exercises if e.name == "planted_bug")
+    text = lesson.solution(exercise).read_text(encoding="utf-8")
+    assert "=-np.inf" in text
+    (tmp_path / "planted_bug.py").write_text(text.replace("=-np.inf", f"={padding}"), "utf-8")
+    assert exercise.check(tmp_path)[0].wrong is not None
+
+
+def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("def answer(:", encoding="utf-8")
+    (result,) = Exercise("own", "", (calls, adds, unpacks)).check(tmp_path)
+    assert result.states == "Python can read the file"
+    assert result.wrong == "own.py, line 1: invalid syntax"
 
 
 def test_run_returns_what_the_reader_can_use(tmp_path: Path) -> None:

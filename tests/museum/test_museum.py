@@ -103,3 +103,9 @@ def test_the_first_difference_is_named() -> None:
         same("y", [[1.0, 5.0]], [[1.0, 2.0]])
     with pytest.raises(AssertionError, match=r"y: shape \(1,\), expected \(2,\)"):
         same("y", [1.0], [1.0, 2.0])
+    with pytest.raises(
+        AssertionError, match=r"y: None, where an array of shape \(2,\) was expected"
+    ):
+        same("y", None, [1.0, 2.0])
+    with pytest.raises(AssertionError, match="y: None, where a number was expected"):
+        same("y", None, 1.0)

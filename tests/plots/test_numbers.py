@@ -48,7 +48,24 @@ class TestRouting:
         x = np.zeros((5, 5))
         x[2, 2] = 1
         cells = texts(plots.pooling_routing(x, mc.MaxPool2D(3, 1), decimals=0))
-        assert cells[2, 2] == "1\n(0,0): +1\n(0,1): +1\n… 9 windows\n= 9"
+        assert cells[2, 2] == "1\n9 windows × 1\n= 9"
+        cells = texts(plots.pooling_routing(x, mc.MaxPool2D(3, 1), np.eye(3), decimals=0))
+        assert cells[2, 2] == "1\n(0,0): +1\n(0,1): +0\n… 9 windows\n= 3"
+
+    def test_a_stride_is_one_number_where_it_can_be(self) -> None:
+        for stride, title in (
+            (2, "windows 2×2, stride 2: "),
+            ((2, 1), "windows 2×2, stride 2×1: "),
+        ):
+            ax: Any = plots.pooling_routing(np.eye(4), mc.MaxPool2D(2, stride))
+            assert ax.get_title(loc="left") == title + "who won what"
+
+    def test_no_frame_runs_through_a_number(self) -> None:
+        ax: Any = plots.pooling_routing(np.eye(5), mc.MaxPool2D(3, 2))
+        above = max(box.get_zorder() for box in ax.patches)
+        for text in ax.texts:
+            assert text.get_bbox_patch() is not None
+            assert text.get_zorder() > above
 
     def test_windows_are_framed_padding_included(self) -> None:
         ax: Any = plots.pooling_routing(np.eye(4), mc.MaxPool2D(3, 2, 1))
@@ -76,6 +93,19 @@ class TestNumberGrid:
         assert texts(ax) == {(0, 0): "1.0", (0, 1): "-2.5", (1, 0): "nan", (1, 1): "0.0"}
         assert len(ax.patches) == 1
         assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "1"]
+
+    def test_zero_has_no_sign(self) -> None:
+        tiny = np.array([[-0.001, -0.0], [-0.006, 1.0]])
+        cells = texts(plots.number_grid(tiny, decimals=2))
+        assert cells == {(0, 0): "0.00", (0, 1): "0.00", (1, 0): "-0.01", (1, 1): "1.00"}
+        cells = texts(plots.pooling_routing(tiny, mc.MaxPool2D(2), [[-0.001]], decimals=2))
+        assert cells[0, 0] == "0.00"
+        assert cells[1, 1] == "1.00\n(0,0): +0.00"
+        layer = mc.Conv2D(1, 1, 2, bias=False)
+        layer.weight.data = np.full((1, 1, 2, 2), -0.0, np.float32)
+        ax: Any = plots.window_at_work(tiny, layer, (0, 0))
+        assert texts(ax)[0, 1] == "0\n× 0"
+        assert ax.get_title(loc="left") == "y[0, 0] = 0"
 
     def test_wrong_arguments(self) -> None:
         with pytest.raises(ShapeError, match=r"marked must have shape \(2, 2\), got \(1, 2\)"):

@@ -1,4 +1,4 @@
-"""Lesson 5, exercise 1: ReLU, forward and backward, on an array of any shape."""
+"""Lesson 5, exercise 1: ReLU and LeakyReLU, forward and backward, on an array of any shape."""
 
 import numpy as np
 
@@ -9,3 +9,11 @@ def forward(x):
 
 def backward(dy, y):
     return dy * (y > 0)
+
+
+def leaky_forward(x, a):
+    return x * np.where(x > 0, 1.0, a)  # np.maximum(x, a·x) would be wrong for a > 1
+
+
+def leaky_backward(dy, y, a):
+    return dy * np.where(y > 0, 1.0, a)  # y has the sign of x

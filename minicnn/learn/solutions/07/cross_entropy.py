@@ -18,3 +18,13 @@ def gradient(z, labels):
     dz = softmax(z)
     dz[np.arange(len(z)), labels] -= 1
     return dz / len(z)
+
+
+def yes_no_loss(z, answers):
+    # log(exp(z) + exp(0)) − answer·z, with the larger of z and 0 taken out of the sum
+    return (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - answers * z).mean()
+
+
+def yes_no_gradient(z, answers):
+    yes = softmax(np.stack([z, np.zeros_like(z)], axis=1))[:, 0]
+    return (yes - answers) / len(z)

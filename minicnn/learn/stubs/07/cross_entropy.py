@@ -19,3 +19,17 @@ def loss(z, labels):
 def gradient(z, labels):
     """d loss / dz, B×K."""
     raise NotImplementedError
+
+
+def yes_no_loss(z, answers):
+    """The same for a yes-or-no question: z has one score a picture, shape (B,).
+
+    The probability of "yes" is sigmoid(z). answers: B numbers, 1 for yes and 0 for no. Returns the
+    mean of −log of the probability of the right answer. (It is softmax with the scores z and 0.)
+    """
+    raise NotImplementedError
+
+
+def yes_no_gradient(z, answers):
+    """d yes_no_loss / dz, shape (B,)."""
+    raise NotImplementedError
