@@ -72,21 +72,27 @@ def first_step(own: ModuleType) -> None:
     """The first step is as long as the learning rate, whatever the gradient"""
     for g in (1e-3, 1.0, -1e3):
         theta = np.zeros(1)
-        own.Adam((1,), lr=0.01).step(theta, np.array([g]))
+        own.Adam([theta], lr=0.01).step([np.array([g])])
         same(f"θ for a gradient of {g:g}", theta, [-0.01 * np.sign(g)], 1e-4)
 
 
-def many_steps(own: ModuleType, **settings: Any) -> None:
+def many_steps(own: ModuleType, idle: tuple[int, ...] = (), **settings: Any) -> None:
+    """Twenty steps of two arrays; in the steps ``idle`` the second one has no gradient."""
     rng = np.random.default_rng(0)
-    parameter, theta = Parameter(np.array([1.0, -2.0, 0.5])), np.array([1.0, -2.0, 0.5])
+    values = ([1.0, -2.0, 0.5], [[3.0], [-1.0]])
+    parameters, arrays = [Parameter(np.array(v)) for v in values], [np.array(v) for v in values]
     settings = {"lr": 0.05, "weight_decay": 0.0, **settings}
-    right, mine = AdamW([parameter], **settings), own.Adam((3,), **settings)
-    for step in range(20):
-        g = rng.normal(size=3)
-        parameter.grad = g.copy()
+    right, mine = AdamW(parameters, **settings), own.Adam(arrays, **settings)
+    for step in range(1, 21):
+        grads: list[Any] = [rng.normal(size=array.shape) for array in arrays]
+        if step in idle:
+            grads[1] = None
+        for parameter, g in zip(parameters, grads, strict=True):
+            parameter.grad = None if g is None else g.copy()
         right.step()
-        mine.step(theta, g)
-        same(f"θ after step {step + 1}", theta, parameter.data, 1e-6)
+        mine.step(grads)
+        for k, (parameter, theta) in enumerate(zip(parameters, arrays, strict=True)):
+            same(f"array {k} after step {step}", theta, parameter.data, 1e-6)
 
 
 def twenty_steps(own: ModuleType) -> None:
@@ -104,10 +110,15 @@ def decays(own: ModuleType) -> None:
     many_steps(own, weight_decay=0.1)
 
 
+def counts_its_own_steps(own: ModuleType) -> None:
+    """… and an array without a gradient rests, and does not count the step"""
+    many_steps(own, idle=(1, 2, 5, 9), weight_decay=0.1)
+
+
 def leaves_gradient(own: ModuleType) -> None:
     """The gradient is left as it is"""
     g = np.array([2.0])
-    own.Adam((1,), lr=0.1).step(np.zeros(1), g)
+    own.Adam([np.zeros(1)], lr=0.1).step([g])
     same("g afterwards", g, [2])
 
 
@@ -136,8 +147,8 @@ EXERCISES = (
     ),
     Exercise(
         "adam",
-        "Write Adam and AdamW.",
-        (first_step, twenty_steps, other_betas, decays, leaves_gradient),
+        "Write Adam and AdamW for several arrays.",
+        (first_step, twenty_steps, other_betas, decays, counts_its_own_steps, leaves_gradient),
     ),
     Exercise("planted_bug", "Mend a schedule.", (ends, warm_up, half_way)),
 )

@@ -61,6 +61,24 @@ def both_ways_back(own: ModuleType) -> None:
     same("dx", block.backward(dy), expected.data)
 
 
+def layers_in_the_shortcut(own: ModuleType) -> None:
+    """Two layers in the shortcut: y, and dL/dx"""
+    x, dy = random(2, 3, 6, 5), random(2, 4, 3, 3)
+
+    def body() -> list[layers.Layer]:
+        return [layers.Conv2D(3, 4, 3, 2, 1, rng=1), layers.Tanh()]
+
+    def past() -> list[layers.Layer]:
+        return [layers.Conv2D(3, 4, 1, 2, rng=2), layers.Sigmoid()]
+
+    right = layers.Residual(*body(), shortcut=layers.Sequential(*past())).astype(np.float64)
+    block = own.Residual(*map(OnArrays, body()), shortcut=list(map(OnArrays, past())))
+    same("y", block.forward(x), right(x).data)
+    expected = right.backward(dy)
+    assert expected is not None
+    same("dx", block.backward(dy), expected.data)
+
+
 def leaves_arrays_alone(own: ModuleType) -> None:
     """x and dy are left as they are"""
     x, dy = random(1, 3, 4, 4), random(1, 3, 4, 4)
@@ -122,7 +140,7 @@ EXERCISES = (
     Exercise(
         "residual",
         "Write Residual, forward and backward.",
-        (adds_the_input, both_ways_back, leaves_arrays_alone),
+        (adds_the_input, both_ways_back, layers_in_the_shortcut, leaves_arrays_alone),
     ),
     Exercise(
         "concat",

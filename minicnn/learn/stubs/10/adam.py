@@ -4,14 +4,18 @@ import numpy as np
 
 
 class Adam:
-    """One parameter at a time is enough: call `step` with the array and its gradient.
+    """Steps for several arrays. Each has running means of its own, and counts its own steps.
 
-    weight_decay is AdamW's: before anything else θ ← θ − lr · weight_decay · θ.
+    params: the arrays, which are changed in place. weight_decay is AdamW's: before anything else
+    θ ← θ − lr · weight_decay · θ.
     """
 
-    def __init__(self, shape, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         raise NotImplementedError
 
-    def step(self, theta, g):
-        """Change theta in place; g is left as it is."""
+    def step(self, grads):
+        """One step. grads: for each array its gradient, or None: nothing happens to that array.
+
+        The gradients are left as they are.
+        """
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """Lesson 13, exercise 3: a block with a shortcut, and a mistake in its backward. Mend it.
 
-Which gradients does gradcheck call wrong, and which not? What do the wrong ones have in common?
+gradcheck calls all three gradients wrong: of x, of the weights and of the bias. What have all three
+failed to pass on their way back?
 """
 
 from minicnn import Conv2D, Layer, ReLU

@@ -2,13 +2,14 @@
 
 
 class Residual:
-    """y = f(x) + x, where f is the chain of the layers given.
+    """y = f(x) + g(x). f is the chain of `layers`, g that of `shortcut`, a list of layers.
 
-    Each layer has forward(x) and backward(dy), on arrays; so has this.
+    A chain of no layers gives what it gets. Each layer has forward(x) and backward(dy), on arrays;
+    so has this.
     """
 
-    def __init__(self, *layers):
-        self.layers = layers
+    def __init__(self, *layers, shortcut=()):
+        self.layers, self.shortcut = layers, shortcut
 
     def forward(self, x):
         raise NotImplementedError
