@@ -4,9 +4,9 @@
     sphinx-build -W --keep-going -c docs . site        # then open site/index.html
 
 The source folder is the checkout itself, so that a link from a page to a lesson, or from a lesson
-to a page, is the same on the site and in the files. Lessons and how-to pages are executed; what a
-page ran is kept in site/.jupyter_cache and not run again until its cells change. Nothing is loaded
-from elsewhere when the site is read.
+to a page, is the same on the site and in the files. Lessons and how-to pages are executed. What
+came of it is kept in .jupyter_cache beside the site, and used until a page's cells change: delete
+it when minicnn itself has changed. Nothing is loaded from elsewhere when the site is read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ project = "minicnn"
 author = copyright = "minicnn contributors"
 version = release = minicnn.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "mathml", "notebooks"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["docstrings", "mathml", "notebooks"]  # of docs/_ext
 root_doc = "docs/index"
 include_patterns = ["docs/**", "tutorials/**", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = ["docs/_*"]
@@ -42,6 +43,7 @@ nb_output_stderr = "remove"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike", "FloatArray": "FloatArray"}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -49,6 +51,7 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = "minicnn"
+html_favicon = "_static/favicon.svg"
 html_extra_path = ["_extra"]
 html_static_path = ["_static"]
 html_css_files = ["minicnn.css"]

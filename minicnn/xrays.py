@@ -138,8 +138,8 @@ def xray(net: Layer, data: Batches, test: Batches | None = None, tolerance: floa
 def distance(got: Statistics, right: Statistics) -> float:
     """How far statistics are off, of the worst channel: 0 is right, 1 a standard deviation.
 
-    The larger of ``|mean − right mean|`` in standard deviations, and ``|log₂|`` of the quotient of the
-    standard deviations: 1 for twice or half.
+    The larger of ``|mean − right mean|`` in standard deviations, and ``|log₂|`` of the quotient of
+    the standard deviations: 1 for twice or half.
     """
     (mean, variance), (right_mean, right_variance) = got, right
     floor = 1e-5

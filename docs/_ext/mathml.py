@@ -31,7 +31,7 @@ SIGNS = (
 
 
 def mathml(latex: str, display: str = "inline") -> str:
-    """A formula, with the one sign replaced that no font stretches: the line over several letters."""
+    """A formula; the line over several letters becomes a sign that fonts can stretch."""
     text: str = convert(latex, display=display)
     return text.replace('<mo accent="true">&#x02015;</mo>', '<mo stretchy="true">&#x0203E;</mo>')
 
