@@ -7,7 +7,7 @@ apart by people who see few of them, and lines differ in dash and marker as well
 black-and-white print. matplotlib is needed here alone, and imported when a function is called.
 """
 
-from ._style import save_figure
+from ._style import save_figure, use_style
 from .architecture import architecture
 from .confusion import confusion_matrix
 from .curves import learning_curves, training_figure
@@ -33,5 +33,6 @@ __all__ = [
     "roofline",
     "save_figure",
     "training_figure",
+    "use_style",
     "window_at_work",
 ]

@@ -127,3 +127,17 @@ def test_every_function_takes_an_axes_and_returns_it() -> None:
     ):
         ax = Figure().add_subplot()
         assert draw(ax) is ax  # type: ignore[no-untyped-call]
+
+
+def test_figures_of_ones_own_can_have_the_same_look() -> None:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        plots.use_style()
+        ax: Any = Figure().add_subplot()
+        lines = [ax.plot([1, 2])[0] for _ in range(7)]
+        assert len({line.get_color() for line in lines}) == 7
+        assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines}) == 7
+        assert ax.plot([1, 2], "o")[0].get_linestyle() == "None"
+    assert matplotlib.rcParams["legend.frameon"] == matplotlib.rcParamsDefault["legend.frameon"]

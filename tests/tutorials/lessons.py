@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import matplotlib
 import matplotlib.pyplot as plt
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
@@ -42,6 +43,11 @@ class Lesson:
 
 def run(path: Path) -> Lesson:
     """Run all cells from top to bottom in one namespace; what a cell raises is raised."""
+    with matplotlib.rc_context():  # a lesson may choose how its figures look
+        return _run(path)
+
+
+def _run(path: Path) -> Lesson:
     lesson, namespace = Lesson(), {"__name__": "__main__"}
     for number, cell in enumerate(jupytext.read(path, fmt="md:myst").cells):
         if cell.cell_type == "markdown":
