@@ -11,6 +11,7 @@ from typing import Any
 
 import minicnn as mc
 from minicnn import kernels
+from minicnn.learn.timing import processor
 
 from .goals import ROOFLINE
 from .rows import Row
@@ -87,15 +88,3 @@ def machine() -> dict[str, Any]:
         "versions": versions,
         "kernels": dict(kernels.info()),
     }
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for text in lines:
-                if text.startswith("model name"):
-                    return text.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()

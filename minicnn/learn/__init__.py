@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..files import atomic_write
 from .exercise import Exercise, Result
 from .source import Source, source
-from .timing import medians
+from .timing import machine, medians
 
 __all__ = [
     "LESSONS",
@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "check",
     "lesson",
+    "machine",
     "medians",
     "progress",
     "source",
