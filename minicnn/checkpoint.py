@@ -88,9 +88,11 @@ def save(path: Path, net: Layer, *, meta: Mapping[str, Any] | None = None) -> No
             `load_meta` gives it back.
 
     Raises:
-        TypeError, ValueError: the meta data, or the net's configuration, are not JSON-able.
+        TypeError, ValueError: the meta data, or the net's configuration, are not JSON-able; or
+            `load` could not make a layer again, whose ``args()`` lacks something.
         OSError: the file cannot be written.
     """
+    _check_layers(net)
     arrays = {f"net/{name}": array for name, array in net.state_dict().items()}
     archive.write(path, _header("net", net.config(), arrays, meta), arrays)
 
@@ -252,12 +254,45 @@ def check_state(path: Path, state: Mapping[str, npt.NDArray[Any]], net: Layer) -
 
 
 def check_savable(net: Layer, meta: Mapping[str, Any] | None = None) -> None:
-    """Raise what `save` would raise if ``net`` or ``meta`` could not be described in JSON.
+    """Raise what `save` would raise if ``net`` or ``meta`` could not be described in the file.
 
     Raises:
         TypeError, ValueError: they cannot.
     """
     archive.to_json(_header("net", net.config(), {}, meta))
+    _check_layers(net)
+
+
+def _check_layers(net: Layer) -> None:
+    """Refuse a layer of one's own that its description in the file would not make again."""
+    for layer in reversed(net.named_layers().values()):  # what is inside first: it is to blame
+        if layer._foreign:
+            config = json.loads(archive.to_json(layer.config()))
+            try:
+                lost = _lost(layer, from_config(config), config)
+            except Exception as error:  # what a constructor is not meant to get may raise anything
+                raise ValueError(
+                    f"{layer.label} could be saved but not loaded: {str(error) or repr(error)}; "
+                    f"its args() must return the constructor's arguments, got {layer.args()}"
+                ) from error
+            if lost is not None:
+                raise ValueError(
+                    f"{layer.label} would be loaded with {lost}={getattr(layer, lost)!r} forgotten:"
+                    f" its args() must return the constructor's arguments, got {layer.args()}"
+                )
+
+
+def _lost(layer: Layer, again: Layer, config: Json) -> str | None:
+    """An argument of the constructor that is not in the file and came out otherwise; or None."""
+    from inspect import signature
+
+    plain = (bool, int, float, str, tuple, type(None))
+    for name in signature(type(layer)).parameters:
+        if name not in config and name not in ("name", "training"):
+            value = vars(layer).get(name)
+            if isinstance(value, plain) and value != vars(again).get(name, value):
+                return name
+    return None
 
 
 def _check_size(path: Path, architecture: Json, arrays: Arrays) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import __version__, kernels, models
+from .commands.figures import closing_figures
 from .commands.say import prepare_streams, short_warnings, silence
 from .errors import UsageError
 from .train.interrupt import Interrupted
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if getattr(args, "threads", None) is not None:
             kernels.set_num_threads(args.threads)
-        with short_warnings():
+        with short_warnings(), closing_figures():
             code = action(args)
         sys.stdout.flush()
         return code

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from .errors import describe, positive_int
 from .init import as_generator
 from .layers import Layer
-from .tensor import FloatArray, Tensor, no_grad
+from .tensor import FloatArray, Parameter, Tensor, no_grad
 
 Loss = Callable[[Tensor], tuple[float, Tensor]]
 """Of the net's output, the loss and its gradient with respect to that output."""
@@ -126,14 +126,20 @@ def gradcheck(
         The report; its ``ok`` tells whether all is right.
 
     Raises:
-        TypeError: net is no Layer.
-        RuntimeError: the same input gives another loss the second time.
+        TypeError: net is no Layer, or one of ``parameter_names`` is no Parameter.
+        ValueError: a layer has a Parameter that its ``parameter_names`` does not list.
+        RuntimeError: the same input gives another loss the second time; a layer of your own writes
+            into x; backward returns no dL/dx.
     """
     if not isinstance(net, Layer):
         raise TypeError(f"net must be a minicnn layer or net, got {describe(net)}")
     max_entries = positive_int(max_entries, "max_entries")
     generator = as_generator(rng)
+    _check_listed(net)
     twin = copy.deepcopy(net).astype(np.float64)
+    for layer in twin.named_layers().values():
+        if layer._foreign:  # minicnn's own have tests for this, and are not to be slowed down
+            _watch(layer)
     point = Tensor(np.array(Tensor(x).data, dtype=np.float64))
     rng_state = twin.rng_state()
 
@@ -145,7 +151,8 @@ def gradcheck(
     measure = _projection(output, generator) if loss is None else loss
     twin.zero_grad()
     dx = twin.backward(measure(output)[1])
-    assert dx is not None
+    if dx is None:
+        raise RuntimeError(f"{net.label}: backward() must return dL/dx, got None")
 
     def value() -> float:
         with no_grad():
@@ -157,7 +164,8 @@ def gradcheck(
     if not (middle == again or math.isnan(middle)):
         raise RuntimeError(
             f"{net.label}: the loss is {middle!r} and then, for the same input, {again!r}; draw "
-            f"random numbers from the layer's own `rng`, whose state is put back each time"
+            f"random numbers from the layer's own `rng`, whose state is put back each time; if "
+            f"nothing is random, a _forward changes what it reads, such as an attribute or a weight"
         )
     arrays: list[tuple[str, FloatArray, FloatArray]] = [("x", point.data, dx.data)]
     for name, parameter in twin.named_parameters().items():
@@ -171,6 +179,36 @@ def gradcheck(
             for name, data, grad in arrays
         )
     )
+
+
+def _check_listed(net: Layer) -> None:
+    """Refuse a Parameter that the net does not know of: it would not be looked at."""
+    known = {id(parameter) for parameter in net.parameters()}
+    for layer in net.named_layers().values():
+        for attribute, value in vars(layer).items():
+            if isinstance(value, Parameter) and id(value) not in known:
+                raise ValueError(
+                    f"{layer.label}: {attribute} is a Parameter, but parameter_names does not list "
+                    f"it, so it is neither checked nor trained nor saved; list it there, or keep a "
+                    f"plain array if it is not to be learnt"
+                )
+
+
+def _watch(layer: Layer) -> None:
+    """Let this one layer refuse to have written into its input."""
+    forward = layer._forward
+
+    def watched(x: FloatArray, **fused: Any) -> FloatArray:
+        before = x.copy()
+        y = forward(x, **fused)
+        if not np.array_equal(x, before, equal_nan=True):
+            raise RuntimeError(
+                f"{layer.label}: _forward writes into x, which belongs to the layer before it or "
+                f"to the caller; compute in an array of its own, such as x.copy()"
+            )
+        return y
+
+    vars(layer)["_forward"] = watched
 
 
 def _projection(output: Tensor, generator: np.random.Generator) -> Loss:

@@ -646,3 +646,65 @@ def test_a_kill_while_saving_leaves_a_whole_file(tmp_path: Path) -> None:
             process.kill()
         state = mc.load(path).state_dict()
         assert any(all(np.array_equal(state[key], one[key]) for key in state) for one in expected)
+
+
+class Scale(mc.Layer):
+    """A layer of one's own whose constructor has an argument."""
+
+    def __init__(self, factor: float = 2.0) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def _forward(self, x: Any) -> Any:
+        self.save()
+        return (self.factor * x).astype(x.dtype)
+
+    def args(self) -> dict[str, Any]:
+        return {"factor": self.factor}
+
+
+class Required(Scale):
+    """One that cannot be made without it."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(factor)
+
+    def args(self) -> dict[str, Any]:
+        return {}
+
+
+class Optional(Scale):
+    """One that would silently be made otherwise."""
+
+    def args(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Required(3.0), r"Required 'layer1' could be saved but not loaded: .*'factor'; its args()"),
+        (Optional(3.0), "Optional 'layer1' would be loaded with factor=3.0 forgotten: its args()"),
+    ],
+    ids=["required", "optional"],
+)
+def test_a_layer_whose_arguments_are_missing_is_not_saved(
+    layer: mc.Layer, message: str, tmp_path: Path
+) -> None:
+    class Block(mc.Sequential):
+        pass
+
+    net = mc.Sequential(mc.ReLU(), Block(layer))
+    for use in (lambda: mc.save(tmp_path / "a.npz", net), lambda: checkpoint.check_savable(net)):
+        with pytest.raises(ValueError, match=message.replace("()", r"\(\)")):
+            use()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_whose_arguments_are_all_there_is_saved(tmp_path: Path) -> None:
+    net = mc.Sequential(Scale(3.0), Optional())
+    net.eval()
+    mc.save(tmp_path / "a.npz", net)
+    again = mc.load(tmp_path / "a.npz")
+    assert again.config() == net.config()
+    assert repr(again) == repr(net)

@@ -22,6 +22,7 @@ import minicnn
 from minicnn import checkpoint, data, metrics, models
 from minicnn.cli import build_parser, main
 from minicnn.commands import sources
+from minicnn.commands.say import short_warnings
 from minicnn.commands.sources import Source
 from minicnn.commands.train import DEFAULTS
 from minicnn.data.augment import Compose
@@ -246,12 +247,29 @@ def test_a_run_on_a_folder_can_be_used_from_anywhere(
     assert main(["evaluate", "../run"]) == 0
     Path(tmp_path, "own").rename("moved")
     again = ["train", "--resume", "../run", "--data", "moved", "--schedule", "onecycle"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        assert main([*again, "--epochs", "2"]) == 0
+    assert main([*again, "--epochs", "2"]) == 0  # whatever the filter is: pytest's says "error"
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("minicnn: warning: resuming with other settings than before: schedule")
     assert main([*again, "--epochs", "3", "--data", "digits"]) == 2
+
+
+def test_other_warnings_pass_through_the_filters_as_ever(capsys: Capture) -> None:
+    with short_warnings(), pytest.raises(RuntimeWarning):
+        warnings.warn("of somebody else", RuntimeWarning, stacklevel=1)
+    with short_warnings(), pytest.raises(UserWarning):
+        warnings.warn("of somebody else", stacklevel=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        with short_warnings():
+            warnings.warn("of\nsomebody else", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().err == "minicnn: warning: of somebody else\n"
+
+
+def test_no_figure_is_left_where_pyplot_is_in_use(pictures: Path) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    mine = pyplot.figure().number
+    assert train("--data", str(pictures), "--epochs", "1", "--out", "run", "--quiet") == 0
+    assert pyplot.get_fignums() == [mine] and pyplot.gcf().number == mine
 
 
 def test_json_has_null_where_there_is_no_number(pictures: Path, capsys: Capture) -> None:

@@ -9,6 +9,7 @@ from minicnn import (
     Conv2D,
     Dropout,
     Flatten,
+    Layer,
     Linear,
     MaxPool2D,
     ReLU,
@@ -98,8 +99,72 @@ class NoisyReLU(ReLU):
 
 
 def test_a_loss_that_changes_by_itself_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="for the same input"):
+    with pytest.raises(RuntimeError, match="for the same input") as caught:
         gradcheck(NoisyReLU(), sample(1, 1, 3, 3))
+    assert "draw random numbers from the layer's own `rng`" in str(caught.value)
+    assert "if nothing is random, a _forward changes what it reads" in str(caught.value)
+
+
+class Overwriting(Layer):
+    """Its result goes where its input was."""
+
+    def _forward(self, x: FloatArray) -> FloatArray:
+        self.save()
+        x *= 2
+        return x
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray:
+        return 2 * dy
+
+
+def test_a_forward_that_writes_into_x_is_found_wherever_it_stands() -> None:
+    for net in (Overwriting(), Sequential(ReLU(), Overwriting())):
+        with pytest.raises(RuntimeError, match=r"^Overwriting.*: _forward writes into x, which"):
+            gradcheck(net, sample(1, 1, 3, 3))
+        net(sample(1, 1, 3, 3))  # the net itself is not watched
+
+
+class Forgetful(Linear):
+    """Has a Parameter that it does not list."""
+
+    parameter_names = ("weight",)
+
+
+def test_a_parameter_that_is_not_listed_is_refused() -> None:
+    text = "Forgetful 'fc1': bias is a Parameter, but parameter_names does not list it"
+    with pytest.raises(ValueError, match=text):
+        gradcheck(Sequential(Forgetful(2, 2, rng=0)), sample(1, 2, 1, 1))
+
+
+def test_a_parameter_that_another_layer_lists_may_be_used() -> None:
+    first, second = Linear(2, 2, bias=False, rng=0), ReLU()
+    second.other = first.weight  # type: ignore[attr-defined]
+    assert gradcheck(Sequential(first, second), sample(1, 2, 1, 1))
+
+
+class Silent(ReLU):
+    """Returns no gradient."""
+
+    def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
+        return None
+
+
+def test_a_backward_that_returns_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError, match="^Silent: _backward must return dL/dx, .* got None"):
+        gradcheck(Silent(), sample(1, 1, 2, 2))
+    monkeypatch.setattr(ReLU, "_backward", Silent._backward)  # minicnn's own are looked at less
+    with pytest.raises(RuntimeError, match=r"^ReLU: backward\(\) must return dL/dx, got None"):
+        gradcheck(ReLU(), sample(1, 1, 2, 2))
+
+
+def test_a_forward_that_keeps_x_in_an_attribute_is_told_to_save() -> None:
+    class Keeps(ReLU):
+        def _forward(self, x: FloatArray) -> FloatArray:  # type: ignore[override]
+            self.x = x
+            return x * x
+
+    with pytest.raises(RuntimeError, match=r"^Keeps: backward\(\) needs .* self.save\(...\)"):
+        gradcheck(Keeps(), sample(1, 1, 2, 2))
 
 
 class LargerReLU(ReLU):

@@ -275,6 +275,7 @@ def test_other_settings_are_taken_with_a_warning(middle: Path) -> None:
     assert "schedule lr 0.1 → 0.05" in message
     assert "total_steps 42 → 70" in message
     assert "first_lr" not in message  # the schedule sets it
+    assert caught[0].filename == __file__  # it is laid to whoever called fit
 
 
 def test_a_changed_learning_rate_counts_where_no_schedule_sets_it(tmp_path: Path) -> None:

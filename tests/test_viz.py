@@ -55,6 +55,16 @@ def test_every_kind_is_written_beside_the_net_and_named(kind: str, capsys: Captu
 
 
 @pytest.mark.usefixtures("net")
+@pytest.mark.parametrize("words", [("filters",), ("gradcam",), ("filters", "--out", "mine.gif")])
+def test_no_figure_is_left_where_pyplot_is_in_use(words: tuple[str, ...]) -> None:
+    from matplotlib import pyplot
+
+    mine = pyplot.figure().number
+    assert viz(*words) == int("mine.gif" in words)
+    assert pyplot.get_fignums() == [mine] and pyplot.gcf().number == mine
+
+
+@pytest.mark.usefixtures("net")
 def test_out_tells_file_and_format() -> None:
     assert viz("filters", "--out", "mine.svg") == 0
     assert b"<svg" in Path("mine.svg").read_bytes()

@@ -47,11 +47,16 @@ def silence() -> None:
 
 @contextmanager
 def short_warnings() -> Iterator[None]:
-    """Show a warning as one line, without the line of source that caused it."""
+    """Show a warning as one line, without the line of source that caused it.
+
+    What minicnn has to say to whoever gave the command is said, whatever the filters are (``-W
+    error``, a warning seen before). Other warnings pass through them as usual.
+    """
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         print(f"minicnn: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
+        warnings.filterwarnings("always", category=UserWarning, module=r"minicnn\.commands\.")
         yield

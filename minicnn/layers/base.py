@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from ..errors import ShapeError
 from ..tensor import FloatArray, Parameter, Tensor, is_recording
+from . import own
 from .memory import Blocks
-from .module import Module
+from .module import Module, Unset
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -83,13 +84,18 @@ class Layer(Module):
     kind: ClassVar[str] = "layer"
     """What a container calls this kind of layer, before the number."""
     makes_new_output: ClassVar[bool] = True
-    """False where ``_forward`` or ``_backward`` may return its argument, or memory of a child."""
+    """False where ``_forward`` or ``_backward`` may return memory that is used again: a child's."""
     chains_children: ClassVar[bool] = True
     """Whether each child takes what the child before it made (else all take the layer's input)."""
+    _foreign: ClassVar[bool] = False
+    """Whether the class is not minicnn's: see `own`."""
+    _forgot_save = False
+    _buffers: dict[str, npt.NDArray[Any]] = Unset.attribute()
+    _blocks: Blocks = Unset.attribute()
 
     def __init__(self) -> None:
         super().__init__()
-        self._buffers: dict[str, npt.NDArray[Any]] = {}
+        self._buffers = {}
         self._blocks = Blocks()
         self._saved: tuple[Any, ...] | None = None
         self._in_shape: tuple[int, ...] | None = None
@@ -105,6 +111,7 @@ class Layer(Module):
                     f"{cls.__name__} must not define {door}: containers would pass it by; "
                     f"write {inner or '_forward'}, on arrays"
                 )
+        cls._foreign = not cls.__module__.startswith(__name__.partition(".")[0] + ".")
         _LAYERS[cls.config_name()] = cls
 
     # --- what a subclass writes ---------------------------------------------------------------
@@ -153,8 +160,13 @@ class Layer(Module):
         tensor = x if isinstance(x, Tensor) else self._as_input(x)
         y = self._run(tensor.data)
         self._input = tensor if is_recording() else None
-        kept = any(value is y for value in self._saved or ())
-        return Tensor._wrap(y.copy() if kept or not self.makes_new_output else y)
+        if (
+            not self.makes_new_output
+            or (self._foreign and (y is tensor.data or y.base is not None))  # a view, of x say
+            or any(value is y for value in self._saved or ())
+        ):
+            y = y.copy()
+        return Tensor._wrap(y)
 
     __call__ = forward
 
@@ -173,7 +185,8 @@ class Layer(Module):
             dL/dx, of the shape of forward's input, or None without ``need_dx``.
 
         Raises:
-            RuntimeError: there was no forward pass before, or it ran under `no_grad`.
+            RuntimeError: there was no forward pass before, or it kept nothing: it ran under
+                `no_grad`, or ``_forward`` did not call ``save``.
             ShapeError: dy has another shape than forward's result.
         """
         if not isinstance(dy, Tensor):
@@ -181,7 +194,9 @@ class Layer(Module):
         dx = self._run_back(dy.data, need_dx)
         if not need_dx or dx is None:
             dx = None
-        elif not self.makes_new_output:
+        elif not self.makes_new_output or (
+            self._foreign and (dx is dy.data or dx.base is not None)
+        ):
             dx = dx.copy()
         if self._input is not None:
             self._input.grad = None if dx is None else dx.copy()
@@ -198,10 +213,11 @@ class Layer(Module):
         ``fused`` says what this layer may do along with its neighbours: see `pairs.together`.
         """
         self._saved = self._in_shape = None
-        x = self._match_dtype(x)
+        if self.parameter_names:
+            x = self._match_dtype(x)
         self._out_shape = self.output_shape(x.shape)
         self._dtype = x.dtype
-        y = self._forward(x, **fused)
+        y = own.forward(self, x, fused) if self._foreign else self._forward(x, **fused)
         self._in_shape = x.shape
         return y
 
@@ -210,31 +226,30 @@ class Layer(Module):
         if self._in_shape is None:
             raise RuntimeError(f"{self.label}: backward() needs a forward() before it")
         if self._saved is None:
-            raise RuntimeError(
-                f"{self.label}: backward() cannot follow a forward() under no_grad(), "
-                f"which keeps nothing for it"
-            )
+            raise RuntimeError(own.why_nothing_is_saved(self))
         if dy.shape != self._out_shape:
             raise ShapeError(
                 f"{self.label}: dy must have the shape of forward's result, {self._out_shape}, "
                 f"got {dy.shape}"
             )
-        if dy.dtype != self._dtype:
-            dy = dy.astype(self._dtype)
+        if dy.dtype is not self._dtype:
+            dy = dy.astype(self._dtype, copy=False)
+        if self._foreign:
+            return own.backward(self, dy, need_dx)
         return self._backward(dy, need_dx)
 
     def _match_dtype(self, x: FloatArray) -> FloatArray:
         """x in the dtype of the weights: float32 becomes float64 exactly, float64 is refused."""
         for attribute in self.parameter_names:
             parameter = getattr(self, attribute)
-            if parameter is not None and parameter.dtype != x.dtype:
+            if parameter is not None and parameter.dtype is not x.dtype:
                 if parameter.dtype.itemsize < x.dtype.itemsize:
                     raise TypeError(
                         f"{self.label}: x is {x.dtype} but the weights are {parameter.dtype}; pass "
                         f"Tensor(x, dtype='{parameter.dtype}'), or make the net {x.dtype} with "
                         f".astype('{x.dtype}')"
                     )
-                return x.astype(parameter.dtype)
+                return x.astype(parameter.dtype, copy=False)
         return x
 
     # --- help for subclasses ------------------------------------------------------------------
@@ -317,8 +332,7 @@ class Layer(Module):
     @classmethod
     def config_name(cls) -> str:
         """The name of this class in a saved architecture; with its module if not minicnn's own."""
-        own = cls.__module__.startswith(__name__.partition(".")[0] + ".")
-        return cls.__qualname__ if own else f"{cls.__module__}.{cls.__qualname__}"
+        return f"{cls.__module__}.{cls.__qualname__}" if cls._foreign else cls.__qualname__
 
     def config(self) -> dict[str, Any]:
         """The architecture as JSON-able data; `from_config` makes the net again, weights aside."""

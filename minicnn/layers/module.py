@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Module")
 
 
+class Unset:
+    """In the class, in place of what ``__init__`` sets: the error says that it was not called."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: object, owner: type) -> Unset:
+        if module is None:
+            return self
+        raise AttributeError(
+            f"{type(module).__name__} has no {self.name!r} yet: its __init__ must call "
+            f"super().__init__() first"
+        )
+
+    @classmethod
+    def attribute(cls) -> Any:
+        """One, of whatever type the attribute has."""
+        return cls()
+
+
 class Module:
     """A node of the tree: it may have parameters, state and children.
 
@@ -35,9 +55,21 @@ class Module:
     """Attributes that hold a Parameter, or None, in the order of the state dict."""
     state_names: ClassVar[tuple[str, ...]] = ()
     """Attributes that hold arrays which belong to the state but are not learnt by gradient."""
+    name: str | None = Unset.attribute()
+    training: bool = Unset.attribute()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for attribute in ("parameter_names", "state_names"):
+            names = getattr(cls, attribute)
+            if isinstance(names, str):
+                raise TypeError(
+                    f"{cls.__name__}: {attribute} must be a tuple of names, got the text "
+                    f"{names!r}; a comma makes it one: ({names!r},)"
+                )
 
     def __init__(self) -> None:
-        self.name: str | None = None
+        self.name = None
         self.training = True
 
     def children(self) -> dict[str, Layer]:
@@ -77,8 +109,32 @@ class Module:
                     yield f"{path}.{attribute}" if path else attribute, layer, attribute
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """All parameters by name, such as "0.weight": PyTorch's names and order."""
-        return {name: getattr(layer, key) for name, layer, key in self._named("parameter_names")}
+        """All parameters by name, such as "0.weight": PyTorch's names and order.
+
+        Raises:
+            TypeError: one of ``parameter_names`` is something else than a Parameter.
+        """
+        found: dict[str, Parameter] = {}
+        for name, layer, key in self._named("parameter_names"):
+            found[name] = getattr(layer, key)
+            if not isinstance(found[name], Parameter):
+                layer.check_parameters()
+        return found
+
+    def check_parameters(self) -> None:
+        """Refuse what is listed in ``parameter_names`` and is no Parameter.
+
+        Raises:
+            TypeError: it names layer and attribute.
+        """
+        for attribute in self.parameter_names:
+            value = getattr(self, attribute)
+            if not isinstance(value, (Parameter, type(None))):
+                what = "a plain array" if isinstance(value, np.ndarray) else describe(value)
+                raise TypeError(
+                    f"{self.label}: {attribute} is in parameter_names, so it must be a Parameter "
+                    f"(or None), got {what}; make it with Parameter(...)"
+                )
 
     def parameters(self) -> list[Parameter]:
         """All parameters, in the order of `named_parameters`."""

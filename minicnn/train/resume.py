@@ -160,7 +160,7 @@ def _warn_of_changes(saved: checkpoint.Training, trainer: Trainer, loaders: dict
             changes += [f"{part} {difference}" for difference in batches.differences(state)]
     if changes:
         warnings.warn(
-            f"resuming with other settings than before: {'; '.join(changes)}", stacklevel=4
+            f"resuming with other settings than before: {'; '.join(changes)}", stacklevel=5
         )
 
 
