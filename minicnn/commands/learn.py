@@ -53,6 +53,9 @@ def check(args: argparse.Namespace) -> int:
     for exercise, found in results.items():
         held = sum(result.holds for result in found)
         print(f"{exercise.name}: {held} of {len(exercise.checks)} hold")
+        if all(result.unwritten and not result.printed for result in found):
+            print(textwrap.indent(f"    {found[0].wrong}", "  "))  # once is enough
+            continue
         for result in found:
             print(textwrap.indent(str(result), "  "))
     return 0 if all(result.holds for found in results.values() for result in found) else 1

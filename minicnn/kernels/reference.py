@@ -108,7 +108,7 @@ def conv2d_backward_input(
     winograd: bool,
     num_threads: int,
 ) -> None:
-    """dx[b,c,h,w] = Σ over (o,u,v,i,j) that read pixel (h,w) of dy[b,o,i,j] · weight[o,c,u,v]."""
+    """dx[b,c,h,w] = Σ dy[b,o,i,j] · weight[o,c,u,v], over all (o,u,v,i,j) that read pixel (h,w)."""
     kernel, out = weight.shape[2:], dy.shape[2:]
     H, W = dx.shape[2:]
     dxp = _padded(np.zeros_like(dx), padding, _reach(kernel, stride, dilation, out), 0)

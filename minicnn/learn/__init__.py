@@ -88,7 +88,7 @@ LESSONS = tuple(
             ("What did it learn?", "What does the net look at?"),
             ("Making it fast", "Where does the time go?"),
             ("Residual and Concat", "How do deeper nets work without a tape?"),
-            ("The bug museum", "Which mistakes does everybody make?"),
+            ("The bug museum", "Which mistakes are easy to make?"),
         ),
         start=1,
     )

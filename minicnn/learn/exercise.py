@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
 import os
 import re
 import sys
@@ -19,6 +20,8 @@ Check = Callable[[ModuleType], None]
 The first line of its docstring is what it states."""
 
 READS = "Python can read the file"
+UNWRITTEN = "not written yet"
+PRINTED = 10  # lines of the reader's own that are shown for a check
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,29 @@ class Result:
     Attributes:
         states: What should hold.
         wrong: What is wrong instead; None: it holds.
+        printed: What the reader's code printed meanwhile.
     """
 
     states: str
     wrong: str | None
+    printed: str = ""
 
     @property
     def holds(self) -> bool:
         return self.wrong is None
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether the check met a function that is still to be written."""
+        return self.wrong is not None and self.wrong.endswith(UNWRITTEN)
+
     def __str__(self) -> str:
         mark, more = ("ok  ", "") if self.holds else ("    ", f"\n        {self.wrong}")
-        return f"{mark}{self.states}{more}"
+        lines = self.printed.splitlines()
+        said = [f"\n        printed: {line}" for line in lines[:PRINTED]]
+        if len(lines) > PRINTED:
+            said.append(f"\n        and {len(lines) - PRINTED} more lines")
+        return f"{mark}{self.states}{more}{''.join(said)}"
 
 
 @dataclass(frozen=True)
@@ -65,23 +79,43 @@ class Exercise:
         path = folder / f"{self.name}.py"
         if not path.is_file():
             raise FileNotFoundError(f"there is no {path}: write the files with minicnn learn start")
-        states = [(check.__doc__ or check.__name__).splitlines()[0] for check in self.checks]
+        log = Log()
         try:
-            module = load(path)
+            module = load(path, print=log)
         except Exception as error:  # the reader's own code, as it is being written
-            return [Result(READS, describe(error, path))]
-        return [
-            Result(state, run(check, module, path))
-            for state, check in zip(states, self.checks, strict=True)
-        ]
+            return [Result(READS, describe(error, path), log.take())]
+        results = []
+        for check in self.checks:
+            states = (check.__doc__ or check.__name__).splitlines()[0]
+            results.append(Result(states, run(check, module, path), log.take()))
+        return results
 
 
-def load(path: Path) -> ModuleType:
-    """The file as a module, anew each time."""
+class Log:
+    """Stands in for the reader's ``print``, so that what it says appears beside its check.
+
+    Only ``print``: redirecting the whole of stdout would blind the debugger, too.
+    """
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+
+    def __call__(self, *values: object, file: Any = None, **options: Any) -> None:
+        print(*values, file=file or self._text, **options)
+
+    def take(self) -> str:
+        """What was printed since the last time."""
+        text, self._text = self._text.getvalue(), io.StringIO()
+        return text
+
+
+def load(path: Path, **given: object) -> ModuleType:
+    """The file as a module, anew each time; it finds the names ``given`` there already."""
     spec = importlib.util.spec_from_file_location(f"minicnn_exercise_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(given)
     bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder is the reader's
     try:
         spec.loader.exec_module(module)
@@ -160,5 +194,5 @@ def describe(error: Exception, path: Path) -> str:
     lines = lines_of(error, path)
     where = f"{path.name}, line {lines[-1]}: " if lines else ""
     if isinstance(error, NotImplementedError):
-        return f"{where}not written yet"
+        return f"{where}{UNWRITTEN}"
     return f"{where}{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..layers import Conv2D
 from ..museum.checks import same
-from .exercise import Exercise
+from .exercise import Exercise, kind
 
 X = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0], [2.0, 0.0, 1.0]])
 W = np.array([[1.0, -1.0], [2.0, 0.0]])
@@ -111,9 +111,17 @@ def with_channels(own: ModuleType, part: int, name: str) -> None:
         dx = layer.backward(dy)
         assert dx is not None
         assert layer.bias is not None
-        expected = (dx.data, layer.weight.grad, layer.bias.grad)[part]
-        got = own.backward(dy, x, layer.weight.data)[part]
-        same(f"{name} for {B} pictures, {C} channels in, {O} out", got, expected)
+        expected: tuple[Any, ...] = (dx.data, layer.weight.grad, layer.bias.grad)
+        got = own.backward(dy, x, layer.weight.data)
+        assert isinstance(got, (tuple, list)) and len(got) == 3, (
+            f"backward must return three arrays, (dx, dw, dbias); it returned {kind(got)}"
+        )
+        came, wanted = ([np.shape(array) for array in arrays] for arrays in (got, expected))
+        assert came == wanted or sorted(came) != sorted(wanted), (
+            f"the order must be (dx, dw, dbias), of shapes {', '.join(map(str, wanted))}; "
+            f"what came is exchanged: {', '.join(map(str, came))}"
+        )
+        same(f"{name} for B, C, O = {B}, {C}, {O}", got[part], expected[part])
 
 
 def channels_dx(own: ModuleType) -> None:
@@ -132,19 +140,19 @@ def channels_db(own: ModuleType) -> None:
 
 
 def divided_and_square(own: ModuleType) -> None:
-    """Square kernels, where the stride divides: as before"""
+    """5×5, and some others, stay right"""
     rng = np.random.default_rng(0)
-    for size, K in ((7, 3), (6, 2), (8, 4)):
-        w, dy = rng.normal(size=(K, K)), rng.normal(size=(3, 3))
+    for size, K, n in ((5, 3, 2), (7, 3, 3), (6, 2, 3), (8, 4, 3)):
+        w, dy = rng.normal(size=(K, K)), rng.normal(size=(n, n))
         expected = np.zeros((size, size))
-        for i, j in np.ndindex(3, 3):
+        for i, j in np.ndindex(n, n):
             expected[2 * i : 2 * i + K, 2 * j : 2 * j + K] += dy[i, j] * w
         what = f"dx for {size}×{size}, a kernel of {K}×{K}, stride 2"
         same(what, own.backward_input(dy, w, (size, size), 2), expected)
 
 
 def not_divided(own: ModuleType) -> None:
-    """Sizes at which the stride does not divide"""
+    """Other planes"""
     for H, K in ((6, 3), (8, 3), (5, 2), (7, 4)):
         x, w, dy, dx, _ = answers(H, (K, K), 2)
         what = f"dx for {H}×{H + 1}, a kernel of {K}×{K}, stride 2"
@@ -152,9 +160,9 @@ def not_divided(own: ModuleType) -> None:
 
 
 def not_square(own: ModuleType) -> None:
-    """A kernel of 2×3"""
+    """Other kernels"""
     x, w, dy, dx, _ = answers(6, (2, 3), 1)
-    same("dx", own.backward_input(dy, w, x.shape, 1), dx)
+    same("dx for a kernel of 2×3, stride 1", own.backward_input(dy, w, x.shape, 1), dx)
 
 
 EXERCISES = (

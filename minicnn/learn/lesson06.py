@@ -154,10 +154,29 @@ def negative_border(own: ModuleType) -> None:
         same(f"y of an input of {value:.0f}", y, np.full((1, 1, 2, 2), value))
 
 
-def pool3_gradient(own: ModuleType) -> None:
-    """Backward is the derivative of forward"""
-    x = np.random.default_rng(0).normal(size=(2, 2, 7, 7))
-    assert_gradient(own.Pool3(), x)
+def pool3_maxima(own: ModuleType) -> None:
+    """The maxima of any plane: the same as MaxPool2D"""
+    for H, W in ((7, 7), (6, 7), (9, 6)):
+        x = np.random.default_rng(0).normal(size=(2, 3, H, W))
+        same(f"y for 2×3×{H}×{W}", own.Pool3()(x).data, MaxPool2D(3, 2, 1)(x).data)
+
+
+def pool3_square(own: ModuleType) -> None:
+    """Backward is the derivative of forward, on square planes"""
+    assert_gradient(own.Pool3(), np.random.default_rng(0).normal(size=(2, 2, 7, 7)))
+
+
+def pool3_oblong(own: ModuleType) -> None:
+    """… and on others"""
+    assert_gradient(own.Pool3(), np.random.default_rng(0).normal(size=(2, 2, 6, 7)), "6×7: ")
+
+
+def pool3_ties(own: ModuleType) -> None:
+    """Of equal values the first is paid"""
+    pool = own.Pool3()
+    pool(np.ones((1, 1, 2, 2)))
+    dx = pool.backward(np.ones((1, 1, 1, 1)))
+    same("dx of four equal values", None if dx is None else dx.data[0, 0], [[1, 0], [0, 0]])
 
 
 EXERCISES = (
@@ -179,5 +198,9 @@ EXERCISES = (
         "Write average pooling, which needs no mask.",
         (averages, equal_shares, shares_add_up, average_as_the_layer),
     ),
-    Exercise("planted_bug", "Find two planted bugs in a layer.", (negative_border, pool3_gradient)),
+    Exercise(
+        "planted_bug",
+        "Find three planted bugs in a layer.",
+        (negative_border, pool3_maxima, pool3_square, pool3_oblong, pool3_ties),
+    ),
 )

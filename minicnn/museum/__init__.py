@@ -66,17 +66,24 @@ class Exhibit:
         on both ways.
 
         Raises:
-            TypeError: the mistake is in a function, not in a class.
+            TypeError: the mistake is in a function, or in how an object is made.
             ValueError: there is nothing in ``subject`` that could have it.
         """
         if not isinstance(self.right, type) or not issubclass(self.wrong, self.right):
-            raise TypeError(f"{self.name} is no mistake of objects: use its `wrong` by itself")
+            raise TypeError(
+                f"{self.name} is not a layer, loss or optimizer; call `exhibit.wrong` yourself"
+            )
+        if "__init__" in vars(self.wrong):
+            raise TypeError(
+                f"{self.name} happens when an object is made; make one with `exhibit.wrong`"
+            )
         parts = subject.named_layers().values() if isinstance(subject, Layer) else [subject]
         chosen = [part for part in parts if type(part) is self.right]
         if not chosen:
+            kind = self.right.__name__
+            article = "an" if kind[0] in "AEIO" else "a"
             raise ValueError(
-                f"{self.name} needs a {self.right.__name__}, and there is none in "
-                f"{describe(subject)}"
+                f"{self.name} needs {article} {kind}, and there is none in {describe(subject)}"
             )
         _become(chosen, self.wrong)
         try:
@@ -181,7 +188,7 @@ _EXHIBITS = (
     Exhibit(
         "log-of-zero",
         "cross entropy is computed as −Σ t·log p",
-        "NaN as soon as the net is sure of something",
+        "NaN where the net is very sure, infinity where it is very wrong",
         7,
         SoftmaxCrossEntropy,
         tools.LogOfZeroCrossEntropy,

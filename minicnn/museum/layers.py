@@ -21,7 +21,7 @@ class AssigningMaxPool2D(MaxPool2D):
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         mask, (B, C, H, W), _ = self.saved
         dx = np.zeros((B, C, H * W), dy.dtype)
-        np.put_along_axis(dx, mask.reshape(B, C, -1), dy.reshape(B, C, -1), axis=2)
+        np.put_along_axis(dx, mask.reshape(B, C, -1), dy.reshape(B, C, -1), axis=2)  # should add
         return dx.reshape(B, C, H, W)
 
 
@@ -60,7 +60,7 @@ class UnscaledDropout(Dropout):
 
     def _backward(self, dy: FloatArray, need_dx: bool) -> FloatArray | None:
         (mask,) = self.saved
-        return dy if mask is None else dy * (mask > 0)
+        return dy if mask is None else dy * (mask > 0)  # should be dy * mask
 
 
 class RecordingBatchNorm2D(BatchNorm2D):
@@ -68,7 +68,7 @@ class RecordingBatchNorm2D(BatchNorm2D):
 
     def _forward(self, x: FloatArray, relu: bool = False) -> FloatArray:
         mode = self.training
-        self.training = is_recording()
+        self.training = is_recording()  # whatever eval() has said
         try:
             return super()._forward(x, relu)
         finally:
@@ -96,10 +96,10 @@ class StaleReLU(ReLU):
 
     def _forward(self, x: FloatArray, done: bool = False, routed: bool = False) -> FloatArray:
         if self._own is None or self._own.shape[1:] != x.shape[1:] or len(self._own) < len(x):
-            self._own = np.zeros(x.shape, x.dtype)
+            self._own = np.zeros(x.shape, x.dtype)  # never smaller again
         np.maximum(x, 0, out=self._own[: len(x)])
         self.save(self._own.copy())
-        return self._own.copy()
+        return self._own.copy()  # should be the first len(x) rows
 
 
 class SameSeedConv2D(Conv2D):

@@ -20,16 +20,20 @@ Array = npt.NDArray[Any]
 
 
 class LogOfZeroCrossEntropy(SoftmaxCrossEntropy):
-    """−Σ t·log p, written down as it stands: 0·log 0 is NaN, and e¹⁰⁰⁰ is infinite."""
+    """−Σ t·log p, written down as it stands: log 0 is −∞, and 0·log 0 is NaN.
+
+    That the largest score is subtracted keeps eᶻ from overflow, and does not help: e⁻¹⁰⁰⁰ is 0.
+    """
 
     def __call__(self, logits: Any, labels: npt.ArrayLike) -> float:
         z = np.asarray(logits)
         z = z.reshape(len(z), -1)
         super().__call__(z, labels)  # the gradient, p − t, is right
         with np.errstate(all="ignore"):
-            p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            p = e / e.sum(axis=1, keepdims=True)
             t = np.eye(z.shape[1], dtype=z.dtype)[np.asarray(labels)]
-            return float(-(t * np.log(p)).sum() / len(z))
+            return float(-(t * np.log(p)).sum() / len(z))  # 0 · −∞
 
 
 class MultiplyingAdam(Adam):
@@ -43,7 +47,7 @@ class MultiplyingAdam(Adam):
         (b1, b2), (c1, c2) = self.betas, (1 - beta**step for beta in self.betas)
         m[...] = b1 * m + (1 - b1) * g
         v[...] = b2 * v + (1 - b2) * g * g
-        theta -= self.lr * (m * c1) / (np.sqrt(v * c2) + self.eps)
+        theta -= self.lr * (m * c1) / (np.sqrt(v * c2) + self.eps)  # should be m / c1, v / c2
 
 
 def class_map(activations: Array, gradients: Array) -> Array:
@@ -57,7 +61,7 @@ def class_map(activations: Array, gradients: Array) -> Array:
 
 def activation_class_map(activations: Array, gradients: Array) -> Array:
     """The wrong array is averaged: channels count by how active they are, not by what they do."""
-    alpha = activations.mean(axis=(1, 2), keepdims=True)
+    alpha = activations.mean(axis=(1, 2), keepdims=True)  # should be gradients.mean
     return np.asarray(np.maximum((alpha * activations).sum(axis=0), 0))
 
 
@@ -78,7 +82,7 @@ def square_im2col(x: Array, kernel: tuple[int, int]) -> Array:
     OH, OW = x.shape[0] - KH + 1, x.shape[1] - KW + 1
     columns = np.zeros((KH * KW, OH * OW), x.dtype)
     for row in range(KH * KW):
-        u, v = divmod(row, KH)
+        u, v = divmod(row, KH)  # should be KW
         window = x[u : u + OH, v : v + OW]
         columns[row].reshape(OH, OW)[: window.shape[0], : window.shape[1]] = window
     return columns

@@ -41,7 +41,8 @@ def test_from_the_list_to_a_solved_lesson(tmp_path: Path, capsys: Capture) -> No
     assert main(["learn", "check", "06", str(folder)]) == 1
     said = capsys.readouterr().out
     assert "max_pooling: 0 of 7 hold" in said
-    assert "max_pooling.py, line 21: not written yet" in said
+    assert "max_pooling: 0 of 7 hold\n      max_pooling.py, line 21: not written yet\n" in said
+    assert said.count("not written yet") == 2  # once for each of the two files to be written
 
     solve("06", folder)
     assert main(["learn", "check", "06", str(folder)]) == 0
@@ -76,6 +77,28 @@ def test_a_file_that_cannot_be_read_counts_all_its_checks(tmp_path: Path, capsys
     said = capsys.readouterr().out
     assert "max_pooling: 0 of 7 hold" in said
     assert said.count("max_pooling.py, line 1: invalid syntax") == 1
+
+
+def test_what_the_reader_prints_is_beside_its_check(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "pooling"
+    learn.start(6, folder)
+    text = (
+        "print('loading')\n"
+        "def forward(x, k, s):\n"
+        "    for n in range(12):\n        print('turn', n)\n"
+        "    return x\n"
+        "def backward(dy, shape, k, s):\n    raise NotImplementedError\n"
+    )
+    (folder / "average_pooling.py").write_text(text, encoding="utf-8")
+    assert main(["learn", "check", "6", str(folder)]) == 1
+    said = capsys.readouterr().out
+    part = said[said.index("average_pooling: 0 of 4 hold") :]
+    first, second = part.split("          printed: loading\n")
+    assert "The averages of four windows" in first
+    assert second.startswith("          printed: turn 0\n")
+    assert "          printed: turn 8\n          and 3 more lines\n" in said
+    assert "turn 9" not in second.partition("Every pixel of a window")[0]
+    assert "average_pooling.py, line 7: not written yet" in second
 
 
 @pytest.mark.parametrize(

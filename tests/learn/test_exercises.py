@@ -181,6 +181,61 @@ def test_padding_must_be_minus_infinity(tmp_path: Path, padding: str) -> None:
     assert exercise.check(tmp_path)[0].wrong is not None
 
 
+def test_each_planted_bug_is_found_by_a_check_of_its_own(tmp_path: Path) -> None:
+    lesson = learn.lesson(6)
+    exercise = next(e for e in lesson.exercises if e.name == "planted_bug")
+    text = lesson.solution(exercise).read_text(encoding="utf-8")
+    for right, wrong, found in (
+        ("value > y", "value >= y", ["Of equal values the first is paid"]),
+        ("x.shape[3]", "x.shape[2]", ["… and on others"]),
+        (
+            "np.add.at(dx, (b, c, mask), dy)",
+            "dx[b, c, mask] += dy",
+            ["Backward is the derivative of forward, on square planes", "… and on others"],
+        ),
+    ):
+        assert text.count(right) == 1
+        (tmp_path / "planted_bug.py").write_text(text.replace(right, wrong), encoding="utf-8")
+        results = exercise.check(tmp_path)
+        assert [result.states for result in results if not result.holds] == found
+
+
+@pytest.mark.parametrize(
+    ("returns", "wrong"),
+    [
+        ("return dw, dx, dbias", "the order must be (dx, dw, dbias), of shapes (1, 1, 5, 6), ("),
+        (
+            "return dx, dw",
+            "backward must return three arrays, (dx, dw, dbias); it returned a tuple",
+        ),
+        ("", "backward returned None: is `return` missing?"),
+        ("return dx, dw, dbias + 1", None),
+        ("return dx + 1, dw, dbias", "dx for B, C, O = 1, 1, 1 at (0, 0, 0, 0)"),
+    ],
+)
+def test_gradients_in_the_wrong_order(tmp_path: Path, returns: str, wrong: str | None) -> None:
+    lesson = learn.lesson(4)
+    exercise = next(e for e in lesson.exercises if e.name == "channels")
+    text = lesson.solution(exercise).read_text(encoding="utf-8")
+    ends = "return dx, dw, dy.sum(axis=(0, 2, 3))"
+    assert ends in text
+    text = text.replace(ends, f"dbias = dy.sum(axis=(0, 2, 3))\n    {returns}")
+    (tmp_path / "channels.py").write_text(text, encoding="utf-8")
+    said = exercise.check(tmp_path)[0].wrong
+    assert said == wrong if wrong is None else said is not None and said.startswith(wrong)
+
+
+def test_print_to_a_file_is_the_readers_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "import sys\ndef answer():\n    print('no', file=sys.stderr)\n    print('yes', 1)\n"
+    (tmp_path / "own.py").write_text(text + "    return 1\n", encoding="utf-8")
+    (result,) = Exercise("own", "", (calls,)).check(tmp_path)
+    assert result.printed == "yes 1\n"
+    assert str(result) == "ok  It answers 1\n        printed: yes 1"
+    assert capsys.readouterr() == ("", "no\n")
+
+
 def test_a_file_that_cannot_be_read_is_said_once(tmp_path: Path) -> None:
     path = tmp_path / "own.py"
     path.write_text("def answer(:", encoding="utf-8")

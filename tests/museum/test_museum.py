@@ -82,16 +82,33 @@ def test_a_net_has_it_in_the_block_and_is_right_again_after_it() -> None:
 def test_what_cannot_be_switched_on_says_so() -> None:
     with pytest.raises(ValueError, match="pool-assigns needs a MaxPool2D"):
         museum.exhibit("pool-assigns").on(mc.Sequential(mc.ReLU())).__enter__()
-    with pytest.raises(TypeError, match="im2col-square is no mistake of objects"):
+    with pytest.raises(ValueError, match="adam-multiplies needs an Adam, and there is none in"):
+        museum.exhibit("adam-multiplies").on(mc.Sequential(mc.ReLU())).__enter__()
+    with pytest.raises(TypeError, match="im2col-square is not a layer, loss or optimizer; call"):
         museum.exhibit("im2col-square").on(mc.ReLU()).__enter__()
+    with pytest.raises(TypeError, match="same-seed happens when an object is made; make one with"):
+        museum.exhibit("same-seed").on(mc.Conv2D(1, 1, 3)).__enter__()
     with pytest.raises(KeyError, match="there are pool-assigns"):
         museum.exhibit("pool")
+
+
+def test_a_log_of_zero_is_no_overflow() -> None:
+    loss = museum.exhibit("log-of-zero").wrong()
+
+    def of(gap: float, label: int) -> float:
+        return float(loss(np.array([[0, gap]], np.float32), [label]))
+
+    assert of(103, 0) == pytest.approx(103, rel=0.01)  # past e⁸⁹, which overflows
+    assert of(103, 1) == 0
+    assert of(104, 0) == np.inf  # very wrong
+    assert np.isnan(of(104, 1))  # very sure, and right
+    assert of(1e30, 0) == np.inf
 
 
 def test_an_exhibit_prints_as_its_label() -> None:
     assert str(museum.exhibit("log-of-zero")).splitlines() == [
         "log-of-zero: cross entropy is computed as −Σ t·log p",
-        "  NaN as soon as the net is sure of something (lesson 7)",
+        "  NaN where the net is very sure, infinity where it is very wrong (lesson 7)",
     ]
 
 
