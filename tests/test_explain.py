@@ -123,6 +123,11 @@ class TestGradcam:
         with pytest.raises(KeyError, match="no layer is"):
             explain.gradcam(plain(), pictures(), layer=mc.ReLU())
 
+    @pytest.mark.parametrize("layer", [np.zeros(3), 2, b"conv1"])
+    def test_what_is_no_layer_at_all_is_refused(self, layer: Any) -> None:
+        with pytest.raises(TypeError, match="layer must be a name, a path or a layer, got"):
+            explain.gradcam(plain(), pictures(), layer=layer)
+
 
 class TestSaliency:
     @pytest.mark.parametrize("make", [plain, deep])
@@ -149,6 +154,14 @@ class TestSaliency:
             explain.saliency(net, x, guided=False).heat[0], [[2, 3], [0, 5]]
         )
         np.testing.assert_array_equal(explain.saliency(net, x).heat[0], [[2, 0], [0, 5]])
+
+    def test_guided_treats_leaky_relus_alike(self) -> None:
+        net = mc.Sequential(mc.LeakyReLU(0.5), mc.Linear(4, 1, bias=False))
+        net[1].weight.data[...] = [[2, -3, 4, -5]]  # type: ignore[attr-defined]
+        x = np.array([[[1, 1], [-1, -1]]], np.float32)
+        plain_heat = explain.saliency(net, x, guided=False).heat[0]
+        np.testing.assert_array_equal(plain_heat, [[2, 3], [2, 2.5]])
+        np.testing.assert_array_equal(explain.saliency(net, x).heat[0], [[2, 0], [2, 0]])
 
     def test_guided_reaches_relus_that_work_with_their_neighbours(self) -> None:
         class Apart(mc.ReLU):
@@ -178,6 +191,14 @@ class TestOcclusion:
 
     def test_covers_every_pixel_by_default(self) -> None:
         assert np.isfinite(explain.occlusion(plain(), pictures()).heat).all()
+
+    def test_no_place_may_be_left_uncovered(self) -> None:
+        with pytest.raises(
+            ValueError, match="stride must be at most window.*stride=4 and window=3"
+        ):
+            explain.occlusion(plain(), pictures(), window=3, stride=4)
+        heat = explain.occlusion(plain(), pictures(), window=3, stride=3).heat
+        assert np.isfinite(heat).all()
 
     def test_a_window_must_fit(self) -> None:
         with pytest.raises(ShapeError, match="window must be within 8×8, got 9"):

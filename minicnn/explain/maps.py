@@ -60,6 +60,7 @@ def gradcam(
 
     Raises:
         KeyError: there is no such layer.
+        TypeError: layer is neither a string nor a layer.
         ShapeError: x or the output has another shape, or the layer has a single place.
         ValueError: target is no class.
     """
@@ -91,8 +92,10 @@ def saliency(
     Guided, every ReLU lets back only what is positive, so that what speaks against the class is
     left out on the way: dx = dy where x > 0 and dy > 0. (Simonyan et al., "Deep inside
     convolutional networks", 2014, section 3; guided: Springenberg et al., "Striving for
-    simplicity", 2015, section 3.4.) It shows sharp edges, and depends less on the class than it
-    seems: compare with `gradcam`.
+    simplicity", 2015, section 3.4.) A LeakyReLU lets back only what is positive too: dx =
+    max(0, dy·slope). Other activations have no such rule, and pass back their plain gradient: in a
+    net without ReLU and LeakyReLU guided and plain are the same. It shows sharp edges, and depends
+    less on the class than it seems: compare with `gradcam`.
 
     Args:
         net, x, target: As for `gradcam`.
@@ -134,7 +137,8 @@ def occlusion(
 
     Raises:
         ShapeError: x or the output has another shape, or the window is larger than a picture.
-        ValueError: target is no class.
+        ValueError: target is no class, or stride is larger than window, which would leave places
+            that are never covered.
     """
     pictures = pictures_of(net, x)
     _, _, H, W = pictures.shape
@@ -142,15 +146,21 @@ def occlusion(
     step = positive_int(max(1, side // 4) if stride is None else stride, "stride")
     if side > min(H, W):
         raise ShapeError(f"window must be within {H}×{W}, got {side}")
+    if step > side:
+        raise ValueError(
+            f"stride must be at most window, or places between windows are never covered; got "
+            f"stride={step} and window={side}"
+        )
     fill = finite_float(fill, "fill")
     forward = evaluator(Twin(net).net)
     logits = logits_of(forward(pictures))
     classes = targets(target, logits)
-    score = logits[np.arange(len(pictures)), classes].astype(np.float64)
+    rows = np.arange(len(pictures))
+    score = logits[rows, classes].astype(np.float64)
+    before = softmax(logits)[rows, classes]
     corners = list(_corners(H, W, side, step))
     fall, covered = np.zeros((len(pictures), H, W)), np.zeros((H, W))
     for b, picture in enumerate(pictures):
-        before = softmax(logits)[b, classes[b]]
         for start in range(0, len(corners), AT_ONCE):
             places = [
                 np.s_[top : top + side, left : left + side]
@@ -161,7 +171,7 @@ def occlusion(
                 one[:, place[0], place[1]] = fill
             after = softmax(logits_of(forward(hidden)))[:, classes[b]]
             for place, p in zip(places, after, strict=True):
-                fall[b][place] += before - p
+                fall[b][place] += before[b] - p
                 covered[place] += b == 0
     return HeatMap(fall / covered, classes, score)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError, describe
-from ..layers import AvgPool2D, Layer, MaxPool2D, ReLU, Sequential
+from ..layers import AvgPool2D, Layer, LeakyReLU, MaxPool2D, ReLU, Sequential
 from ..layers.using import as_pictures
 from ..tensor import FloatArray, Tensor
 
@@ -41,7 +41,14 @@ class Twin:
         self.dx: FloatArray | None = None
 
     def path_of(self, layer: str | Layer) -> str:
-        """The path of a layer that is given by name, by path or itself."""
+        """The path of a layer that is given by name, by path or itself.
+
+        Raises:
+            TypeError: it is neither a string nor a layer.
+            KeyError: there is no such layer.
+        """
+        if not isinstance(layer, (str, Layer)):
+            raise TypeError(f"layer must be a name, a path or a layer, got {describe(layer)}")
         for path, own in self.original.items():
             if path in self.inner and (layer is own or layer in (path, self.names[path])):
                 return path
@@ -72,9 +79,9 @@ class Twin:
                 self.watch(path)
 
     def guide(self) -> None:
-        """Let every ReLU send back only what is positive."""
+        """Let every ReLU and LeakyReLU send back only what is positive."""
         for layer in self.inner.values():
-            if isinstance(layer, ReLU):
+            if isinstance(layer, (ReLU, LeakyReLU)):
                 _replace(layer, layer._forward, _positive(layer._backward))
 
     def last_with_places(self, pictures: FloatArray) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ FRAME = "#888888"
 SMALL, NORMAL = 8, 10  # points
 TICKS = {"labelsize": SMALL, "color": FRAME, "labelcolor": TEXT}
 FORMATS = ("png", "svg", "pdf")
+LONGEST, LONGER = 20, 40  # letters of a name, and of one that has a line of its own
+
+# From below 0 to above: the ends differ in lightness, so that they do in a grey print too.
+SIGNED = ("#08306B", "#4393C3", "#F7F7F7", "#F4A582", "#E0653F")
+BEHIND_NUMBERS = ("#86AFDA", "#FFFFFF", "#FFDCC8")
 
 
 def save_figure(ax_or_figure: Axes | Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
@@ -108,6 +114,57 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
         return new_figure(size).add_subplot()
     axes: Axes = pyplot.figure(figsize=size, layout="constrained").add_subplot()
     return axes
+
+
+def colour_map(colours: Sequence[str]) -> Any:
+    """A map through these colours; what is no number is grey."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from ._marks import BROKEN
+
+    made = LinearSegmentedColormap.from_list("minicnn", list(colours))
+    return made.with_extremes(bad=BROKEN)
+
+
+def drawable(text: str) -> str:
+    """``text`` with "?" for each letter that the font does not have."""
+    known = _letters()
+    return "".join(letter if letter == "\n" or ord(letter) in known else "?" for letter in text)
+
+
+def short_names(names: Sequence[object], kind: str = "class", longest: int = LONGEST) -> list[str]:
+    """Names as pictures write them: at most ``longest`` letters each, and still all different.
+
+    A name with a letter that the font does not have is replaced by its kind and number. Texts that
+    show them must be made with ``parse_math=False``: a class may be called "$\\alpha$".
+    """
+    known = _letters()
+    short = []
+    for k, given in enumerate(names):
+        name = " ".join(str(given).split())
+        if any(ord(letter) not in known for letter in name):
+            name = f"{kind} {k}"
+        short.append(name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}")
+    if len(set(short)) < len(short):
+        short = [f"{name[: longest - 6]} [{k}]" for k, name in enumerate(short)]
+    return short
+
+
+def _letters() -> dict[int, int]:
+    """The letters that the font has."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return dict(get_font(findfont(FontProperties())).get_charmap())
+
+
+def add_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], **look: Any) -> Any:
+    """A legend whose entries are shown as they are: no maths, no name left out for its "_"."""
+    shared: dict[str, Any] = {"frameon": False, "fontsize": SMALL, "labelcolor": TEXT}
+    legend = ax.legend(list(handles), ["-"] * len(handles), **(shared | look))
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
+    return legend
 
 
 def plain_axes(ax: Axes, *, frame: bool = True) -> None:

@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import describe
-from ._style import GRID, NORMAL, SMALL, TEXT, TRAIN, VALID, axes_or_new, new_figure, plain_axes
+from ._style import (
+    GRID,
+    NORMAL,
+    TEXT,
+    TRAIN,
+    VALID,
+    add_legend,
+    axes_or_new,
+    new_figure,
+    plain_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,16 +36,21 @@ def learning_curves(
 ) -> Axes:
     """Loss or accuracy in training and in validation, by epoch; the best epoch is ringed.
 
+    The legend says what the ring is about: the lowest validation loss, the highest validation
+    accuracy, or the ``best_epoch`` that was given. What is best in training says nothing about a
+    net: without validation, and without ``best_epoch``, nothing is ringed.
+
     Args:
         history_rows: One mapping an epoch: "epoch", and "train_loss", "valid_loss",
             "train_accuracy", "valid_accuracy" as far as they were measured. Accuracies run from 0
             to 1 and are shown in per cent. A value that is missing or not finite leaves a gap.
         ax: Where to draw; None makes a figure with one Axes.
         metric: "loss" or "accuracy".
-        best_epoch: The epoch to ring; None: the one that is best by this metric.
+        best_epoch: The epoch to ring, if it was measured; None: the one that is best in validation
+            by this metric.
 
     Raises:
-        ValueError: there is no row, or no row with this metric.
+        ValueError: there is no row, no row with this metric, or no row of the best_epoch.
         ImportError: matplotlib is not installed.
     """
     if metric not in ("loss", "accuracy"):
@@ -58,17 +73,20 @@ def learning_curves(
         style: dict[str, Any] = {**(TRAIN if part == "train" else VALID)}
         style["markevery"] = max(1, len(epochs) // 20)
         ax.plot(epochs, curve, label=names[part], linewidth=1.6, markersize=4.5, **style)
-    last = "valid" if "valid" in curves else "train"
-    _ring_best(ax, epochs, curves[last], metric, best_epoch)
+    _ring_best(ax, epochs, curves, metric, best_epoch)
     plain_axes(ax)
     ax.grid(axis="y", color=GRID, linewidth=0.8)
     ax.set_xlabel("epoch", fontsize=NORMAL, color=TEXT)
     ax.set_ylabel("accuracy in %" if metric == "accuracy" else "loss", fontsize=NORMAL, color=TEXT)
     _whole_epochs(ax, epochs)
+    from ._fit import Fitter
+
+    fitter = Fitter(ax)
+    fitter.title("")
     # Above the picture, where it never hides a point.
     above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-    look: dict[str, Any] = {"frameon": False, "fontsize": SMALL, "labelcolor": TEXT}
-    ax.legend(ncols=3, columnspacing=1.2, handlelength=2.4, **above, **look)
+    above |= {"ncols": 2, "columnspacing": 1.2, "handlelength": 2.4}
+    fitter.legend(add_legend(ax, *ax.get_legend_handles_labels(), **above))
     return ax
 
 
@@ -113,22 +131,35 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> npt.NDArray[np.floa
     return np.array([number if math.isfinite(number) else math.nan for number in numbers])
 
 
-def _ring_best(ax: Axes, epochs: Any, curve: Any, metric: str, best_epoch: int | None) -> None:
+def _ring_best(
+    ax: Axes,
+    epochs: npt.NDArray[np.float64],
+    curves: Mapping[str, npt.NDArray[np.float64]],
+    metric: str,
+    best_epoch: int | None,
+) -> None:
     """A ring around the value of the best epoch, which the label names."""
-    index = int(np.nanargmax(curve) if metric == "accuracy" else np.nanargmin(curve))
-    if best_epoch is not None and best_epoch in epochs:
+    curve = curves.get("valid", curves.get("train"))
+    assert curve is not None
+    if best_epoch is not None:
+        if best_epoch not in epochs:
+            raise ValueError(
+                f"best_epoch must be one of the epochs in history_rows, from {epochs.min():g} to "
+                f"{epochs.max():g}, got {describe(best_epoch)}"
+            )
         index = int(np.flatnonzero(epochs == best_epoch)[0])
+    elif "valid" in curves:
+        index = int(np.nanargmax(curve) if metric == "accuracy" else np.nanargmin(curve))
+    else:
+        return
+    if not math.isfinite(curve[index]):
+        return
     value = f"{curve[index]:.2f} %" if metric == "accuracy" else f"{curve[index]:.4g}"
-    ax.plot(
-        epochs[index],
-        curve[index],
-        linestyle="none",
-        marker="o",
-        markersize=11,
-        markerfacecolor="none",
-        markeredgecolor=TEXT,
-        label=f"best: {value} (epoch {epochs[index]:g})",
-    )
+    what = "highest validation accuracy" if metric == "accuracy" else "lowest validation loss"
+    what = what if best_epoch is None else "best epoch"
+    look: dict[str, Any] = {"marker": "o", "markersize": 11, "markerfacecolor": "none"}
+    look |= {"linestyle": "none", "markeredgecolor": TEXT}
+    ax.plot(epochs[index], curve[index], label=f"{what}: {value} (epoch {epochs[index]:g})", **look)
 
 
 def _whole_epochs(ax: Axes, epochs: npt.NDArray[np.float64]) -> None:

@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import describe, positive_int
-from ._style import GRID, NORMAL, SERIES, SMALL, TEXT, axes_or_new, plain_axes
+from ..errors import describe, finite_float, positive_int
+from ._style import (
+    GRID,
+    LONGER,
+    NORMAL,
+    SERIES,
+    SMALL,
+    TEXT,
+    add_legend,
+    axes_or_new,
+    plain_axes,
+    short_names,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LARGEST = 1e300  # what is larger is drawn there: matplotlib cannot
+SMALLEST = 1e-290
 
 
 def histograms(
@@ -47,9 +61,12 @@ def histograms(
     kept = {name: array[np.isfinite(array) & (array != 0)] for name, array in arrays.items()}
     if log:
         kept = {name: np.log10(np.abs(array)) for name, array in kept.items()}
+    kept = {name: np.clip(array, -LARGEST, LARGEST) for name, array in kept.items()}
     edges = np.linspace(*_range(list(kept.values()), log), positive_int(bins, "bins") + 1)
     ax = axes_or_new(ax, (6.0, 0.5 * len(arrays) + 0.9))
     from matplotlib.ticker import MaxNLocator
+
+    from ._fit import Fitter
 
     for row, (name, array) in enumerate(arrays.items()):
         heights, _ = np.histogram(np.clip(kept[name], edges[0], edges[-1]), edges)
@@ -64,15 +81,15 @@ def histograms(
             color=TEXT,
         )
     ax.set(xlim=(edges[0], edges[-1]), ylim=(len(arrays) - 0.9, -1.05))
-    ax.set_yticks(range(len(arrays)), list(arrays), parse_math=False)
+    ax.set_yticks(range(len(arrays)), short_names(list(arrays), "layer", LONGER), parse_math=False)
     plain_axes(ax)
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     if log:
         ax.xaxis.set_major_formatter(lambda exponent, _: f"$10^{{{exponent:g}}}$")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("magnitude" if log else "value", fontsize=NORMAL, color=TEXT)
-    ax.set_title(title, fontsize=NORMAL, color=TEXT, loc="left")
+    Fitter(ax).title(title)
     return ax
 
 
@@ -84,7 +101,9 @@ def _range(arrays: list[npt.NDArray[np.float64]], log: bool) -> tuple[float, flo
     low, high = float(np.min(found)), float(np.max(found))
     if not log:
         low, high = min(low, 0.0), max(high, 0.0)
-    margin = 0.02 * (high - low) or 0.5
+    if high - low < (1 if log else SMALLEST):  # so that a tick has a place
+        return low - 0.5, high + 0.5
+    margin = 0.02 * (high - low)
     return low - margin, high + margin
 
 
@@ -94,7 +113,8 @@ def _beside(array: npt.NDArray[np.float64]) -> str:
         return "empty"
     zero, broken = np.mean(array == 0), np.mean(~np.isfinite(array))
     text = f"{100 * zero:.0f} % zero" if zero else ""
-    return f"{text}  {100 * broken:.2g} % not finite".strip() if broken else text
+    share = f"{100 * broken:.2g}" if 100 * broken < 99.5 else f"{100 * broken:.4g}"
+    return f"{text}  {share} % not finite".strip() if broken else text
 
 
 def learning_rates(
@@ -108,26 +128,37 @@ def learning_rates(
         ax: Where to draw; None makes a figure with one Axes.
 
     Raises:
-        TypeError: schedules is no mapping.
-        ValueError: it is empty.
+        TypeError: schedules is no mapping, or a rate is no number.
+        ValueError: it is empty, or a rate is below 0 or not finite.
     """
     if not isinstance(schedules, Mapping):
         raise TypeError(f"schedules must be a mapping by name, got {describe(schedules)}")
     if not schedules:
         raise ValueError("schedules must hold at least one, got none")
-    ax = axes_or_new(ax, (5.5, 3.2))
     places = np.unique(np.linspace(0, positive_int(steps, "steps") - 1, 1000).astype(int))
-    for number, (name, schedule) in enumerate(schedules.items()):
+    rates = {
+        str(name): [
+            finite_float(schedule(int(step)), f"schedules[{name!r}] at step {step}", 0)
+            for step in places
+        ]
+        for name, schedule in schedules.items()
+    }
+    ax = axes_or_new(ax, (5.5, 3.2))
+    from ._fit import Fitter
+
+    lines: list[Any] = []
+    for number, (name, values) in enumerate(rates.items()):
         look: dict[str, Any] = {
             "color": SERIES[number % len(SERIES)],
             "linestyle": ("-", "--", "-.", ":")[number % 4],
         }
-        rates = [schedule(int(step)) for step in places]
-        ax.plot(places, rates, linewidth=1.6, label=str(name), **look)
+        lines += ax.plot(places, values, linewidth=1.6, label=name, **look)
     plain_axes(ax)
     ax.grid(axis="y", color=GRID, linewidth=0.8)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("step", fontsize=NORMAL, color=TEXT)
     ax.set_ylabel("learning rate", fontsize=NORMAL, color=TEXT)
-    ax.legend(frameon=False, fontsize=SMALL, labelcolor=TEXT)
+    fitter = Fitter(ax)
+    fitter.title("")
+    fitter.legend(add_legend(ax, lines, short_names(list(rates), "schedule")))
     return ax

@@ -30,6 +30,8 @@ def test_every_layer_has_a_box_with_its_output_and_what_it_learns() -> None:
         "8×13×13",
     ]
     assert texts[-2:] == ["fc1: Linear", "10×1×1   learns 4,010"]
+    ax: Any = plots.architecture(mc.models.toy(), (1, 28, 28))
+    assert ax.get_title(loc="left") == "5,258 parameters in all"
 
 
 def test_what_is_not_as_usual_is_said() -> None:
@@ -105,5 +107,8 @@ def test_what_is_refused() -> None:
         plots.architecture("net", (1, 28, 28))  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match="input_shape must be"):
         plots.architecture(mc.ReLU(), (28, 28))
+    for shape in (("a", "b", "c"), (1, -28, 28), (1, 28, 0), (1.0, 28, 28), "abc"):
+        with pytest.raises(ShapeError, match=r"input_shape must be .*integers of at least 1, got"):
+            plots.architecture(mc.models.toy(), shape)  # type: ignore[arg-type]
     with pytest.raises(ShapeError):
         plots.architecture(mc.models.toy(), (3, 28, 28))

@@ -112,6 +112,13 @@ class TestNumberGrid:
             plots.number_grid(np.eye(2), marked=[[1, 0]])
         with pytest.raises(ShapeError, match="plane of shape"):
             plots.number_grid(np.zeros((0, 3)))
+        with pytest.raises(ValueError, match="decimals must be an integer of at least 0, got -1"):
+            plots.number_grid(np.eye(2), decimals=-1)
+
+    def test_what_is_no_number_is_crossed_out(self) -> None:
+        ax: Any = plots.number_grid([[1, np.nan], [np.inf, 0]])
+        assert len(ax.collections[0].get_segments()) == 4
+        assert ax.images[0].get_clim() == (-1, 1)
 
 
 class TestWindowAtWork:
@@ -157,6 +164,41 @@ class TestGrids:
         np.testing.assert_allclose(ax.images[0].get_array(), maps[0] / 5)
         np.testing.assert_array_equal(ax.images[1].get_array(), np.zeros((2, 3)))
         assert ax.get_title(loc="left") == "2 feature maps of 2×3, each on its own scale"
+
+    def test_a_map_that_is_the_same_everywhere_says_so(self) -> None:
+        maps = np.stack([np.full((2, 3), 7.0), np.zeros((2, 3)), np.arange(6.0).reshape(2, 3)])
+        ax: Any = plots.feature_maps(maps)
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["0", "7\neverywhere", "1", "0\neverywhere", "2"]
+        assert len(ax.lines) == 2
+
+    def test_one_pixel_that_is_no_number_blanks_no_map(self) -> None:
+        maps = np.arange(12.0).reshape(2, 2, 3)
+        maps[0, 0, 0], maps[0, 0, 1] = np.nan, np.inf
+        ax: Any = plots.feature_maps(maps)
+        shown = ax.images[0].get_array()
+        np.testing.assert_allclose(shown[1], [1 / 3, 2 / 3, 1])
+        np.testing.assert_allclose(ax.images[1].get_array(), (maps[1] - 6) / 5)
+        assert len(ax.collections[0].get_segments()) == 4  # two crosses
+        assert ax.get_title(loc="left").replace("\n", " ").endswith("2 not finite (×)")
+
+    @pytest.mark.parametrize("C", [1, 2, 3])
+    def test_one_weight_that_is_no_number_blanks_no_filter(self, C: int) -> None:
+        layer = mc.Conv2D(C, 2, 3, bias=False)
+        layer.weight.data[...] = 0.5
+        layer.weight.data[0, 0, 1, 1], layer.weight.data[1, 0, 0, 0] = np.nan, -1
+        ax: Any = plots.filters(layer)
+        title = ax.get_title(loc="left").replace("\n", " ")
+        assert title.endswith(", 1 not finite (×)")
+        assert ("±0.5" if C == 2 else "±1") in title
+        np.testing.assert_allclose(ax.images[0].get_array()[0, 0], 0.5 if C < 3 else [0.75] * 3)
+
+    def test_the_title_gives_the_scale(self) -> None:
+        layer = mc.Conv2D(2, 2, 3, rng=0)
+        layer.weight.data[0, 1, 0, 0] = -2
+        ax: Any = plots.filters(layer, channel=1)
+        title = ax.get_title(loc="left").replace("\n", " ")
+        assert title.endswith("channel 1, red: above 0, blue (dash): below, ±2")
 
     def test_a_picture_of_the_batch(self) -> None:
         batch = np.zeros((2, 1, 2, 2))
@@ -207,6 +249,32 @@ class TestPartOfARouting:
         whole, part = said(), said(part=np.s_[1:3, 0:2])
         assert 0 < len(part) < len(whole)
         assert {place: whole[place] for place in part} == part
+
+    def test_the_title_says_which(self) -> None:
+        ax: Any = plots.pooling_routing(self.x, mc.MaxPool2D(2), part=np.s_[1:3, :])
+        words = ax.get_title(loc="left").replace("\n", " ")
+        assert words.endswith("who won what; rows 2–5 of 9, columns 0–7 of 9")
+        ax = plots.pooling_routing(self.x, mc.MaxPool2D(2), title="mine", part=np.s_[:, :])
+        assert ax.get_title(loc="left") == "mine"
+
+    @pytest.mark.parametrize(
+        "pool",
+        [mc.MaxPool2D(3, 1), mc.MaxPool2D(3, 2, 1), mc.MaxPool2D(2, 3), mc.MaxPool2D(2, 2, 0, 2)],
+    )
+    def test_looks_at_the_windows_that_see_its_pixels_alone(self, pool: mc.MaxPool2D) -> None:
+        from minicnn.plots import routing
+
+        box, outputs = (3, 2, 5, 6), pool.output_shape((1, 1, 9, 9))[2:]
+        rows, columns = routing._seeing(pool, outputs, box)
+        for i, j in np.ndindex(*outputs):
+            (high, wide), (top, left) = routing._window(pool, (i, j))
+            sees = top < 5 and top + high > 3 and left < 6 and left + wide > 2
+            assert sees == (i in rows and j in columns)
+
+    @pytest.mark.parametrize("part", [(1, 2), slice(3), (slice(1),), "ab"])
+    def test_must_be_a_pair_of_slices(self, part: Any) -> None:
+        with pytest.raises(TypeError, match="part must be a pair of slices, got"):
+            plots.pooling_routing(self.x, mc.MaxPool2D(2), part=part)
 
     def test_must_hold_a_window(self) -> None:
         with pytest.raises(ShapeError, match="part must hold at least one of 4×4 windows"):

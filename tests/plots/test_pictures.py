@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minicnn as mc
 from minicnn import plots
 from minicnn.errors import ShapeError
 
@@ -38,6 +39,38 @@ class TestHeatMap:
         shown = np.asarray(ax.images[2].get_array())
         assert shown[0, 0] > shown[1, 1]
 
+    def test_says_what_blue_means_where_there_is_blue(self) -> None:
+        heat = np.eye(4)
+        ax: Any = plots.heat_map(np.zeros((4, 4)), heat)
+        assert ax.get_xlabel() == ""
+        ax = plots.heat_map(np.zeros((4, 4)), -heat)
+        assert ax.get_xlabel() == "orange speaks for, blue (dashes) against"
+
+    def test_one_place_that_is_no_number_removes_no_heat(self) -> None:
+        heat = np.eye(4)
+        heat[0, 1], heat[0, 2] = np.nan, np.inf
+        ax: Any = plots.heat_map(np.zeros((4, 4)), heat)
+        alpha = np.asarray(ax.images[1].get_array())[..., 3]
+        np.testing.assert_allclose(alpha, 0.85 * np.eye(4))
+        assert ax.get_xlabel() == "2 not finite (×)"
+        assert len(ax.collections[0].get_segments()) == 4
+
+    def test_pictures_with_a_dark_border_are_ink_unless_one_says_so(self) -> None:
+        photo, heat = np.ones((5, 5)), np.zeros((5, 5))
+        photo[2, 2] = 0
+
+        def darker_in_the_middle(picture: Any, ink: bool | None) -> bool:
+            ax: Any = plots.heat_map(picture, heat, ink=ink)
+            shown = np.asarray(ax.images[0].get_array())
+            return bool(shown[2, 2] < shown[0, 0])
+
+        assert darker_in_the_middle(photo, None) and darker_in_the_middle(1 - photo, None)
+        assert not darker_in_the_middle(photo, True)
+        assert not darker_in_the_middle(1 - photo, False)
+        assert not darker_in_the_middle(np.stack([1 - photo] * 3), True)
+        with pytest.raises(TypeError, match="ink must be True or False"):
+            plots.heat_map(photo, heat, ink=1)  # type: ignore[arg-type]
+
     def test_what_is_refused(self) -> None:
         with pytest.raises(ShapeError, match=r"heat must have the picture's shape \(4, 5\)"):
             plots.heat_map(np.zeros((1, 4, 5)), np.zeros((5, 4)))
@@ -62,6 +95,39 @@ class TestMistakes:
         ax: Any = plots.mistakes(self.pictures, self.scores, [1, 0, 1, 0], count=2)
         assert len(ax.images) == 2
         assert ax.get_title(loc="left") == "4 of 4 wrong, the 2 it was surest of"
+
+    def test_pictures_can_be_asked_for(self) -> None:
+        asked: list[Any] = []
+
+        def give(indices: Any) -> Any:
+            asked.append(indices)
+            return mc.Tensor(np.ones((len(indices), 1, 3, 3)) * indices[:, None, None, None] / 9)
+
+        ax: Any = plots.mistakes(give, self.scores, [1, 0, 0, 0], count=2, ink=False)
+        assert len(asked) == 1
+        np.testing.assert_array_equal(asked[0], [3, 0])
+        assert ax.images[0].get_array()[0, 0] == pytest.approx(3 / 9)
+        plots.mistakes(give, self.scores, [0, 1, 0, 1])
+        assert len(asked) == 1  # nothing to show
+        with pytest.raises(ShapeError, match=r"pictures must give shape \(1, C, H, W\), got \(4,"):
+            plots.mistakes(lambda _: self.pictures, self.scores, [0, 1, 0, 0])
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_scores_that_are_no_numbers_are_wrong(self, bad: float) -> None:
+        scores = self.scores.copy()
+        scores[0] = bad
+        ax: Any = plots.mistakes(self.pictures, scores, [0, 0, 0, 1], ["cat", "dog"])
+        words = [text.get_text() for text in ax.texts]
+        assert words == ["dog, 88 %", "is cat", "no number", "is cat"]
+        title = ax.get_title(loc="left").replace("\n", " ")
+        assert title == "2 of 4 wrong, 1 without a number"
+
+    def test_photographs_stay_as_they_are(self) -> None:
+        photos = np.ones((4, 1, 3, 3))
+        photos[:, :, 1, 1] = 0
+        for pictures, ink in ((photos, None), (photos, False), (1 - photos, True)):
+            ax: Any = plots.mistakes(pictures, self.scores, [1, 0, 0, 0], ink=ink)
+            assert all(np.array_equal(image.get_array(), photos[0, 0]) for image in ax.images)
 
     def test_a_net_without_mistakes(self) -> None:
         ax: Any = plots.mistakes(self.pictures, self.scores, [0, 1, 0, 1])

@@ -34,7 +34,17 @@ class TestLadder:
         assert ax.get_legend() is None
         assert ax.get_xlabel() == "times faster than a"
 
-    @pytest.mark.parametrize("seconds", [{}, {"conv": {}}, {"conv": {"a": 0.0}}])
+    @pytest.mark.parametrize(
+        "seconds",
+        [
+            {},
+            {"conv": {}},
+            {"conv": {"a": 1.0}, "pool": {}},
+            {"conv": {"a": 0.0}},
+            {"conv": {"a": 1.0, "b": float("nan")}},
+            {"conv": {"a": float("inf")}},
+        ],
+    )
     def test_times_must_be_there(self, seconds: Any) -> None:
         with pytest.raises(ValueError, match="seconds must hold times above 0"):
             plots.ladder(seconds)
@@ -64,6 +74,21 @@ class TestRoofline:
         with pytest.raises(TypeError, match="mappings by name"):
             plots.roofline([], {})  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize(
+        ("roof", "point", "message"),
+        [
+            ((1e9, 1e9), (0, 1e8), r"the intensity of points\['conv'\]\[0\] must be .* above 0"),
+            ((1e9, 1e9), (1, float("nan")), "the rate of points"),
+            ((-1e9, 1e9), (1, 1e8), r"the peak of roofs\['one'\] must be .* above 0, got -1000"),
+            ((1e9, 0), (1, 1e8), "the bandwidth of roofs"),
+            ((1e9,), (1, 1e8), r"roofs\['one'\] must be \(peak, bandwidth\)"),
+            ((1e9, 1e9), (1,), r"must be \(intensity, rate\) or"),
+        ],
+    )
+    def test_what_no_logarithmic_scale_holds(self, roof: Any, point: Any, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            plots.roofline({"one": roof}, {"conv": [point]})
+
 
 class TestHistograms:
     def test_a_row_for_each_layer_and_zeros_beside_it(self) -> None:
@@ -80,6 +105,24 @@ class TestHistograms:
         ax: Any = plots.histograms({"a": [1e-6, -1e-3], "b": [1.0, 0]}, log=True)
         low, high = ax.get_xlim()
         assert -7 < low < -5 and -0.5 < high < 1
+
+    def test_values_at_the_edges_of_what_there_is(self) -> None:
+        ax: Any = plots.histograms({"a": [np.nan, np.inf], "b": np.r_[np.nan, np.zeros(999)]})
+        assert [t.get_text() for t in ax.texts] == [
+            "100 % not finite",
+            "100 % zero  0.1 % not finite",
+        ]
+        for values in ([1e308, -1e308, 0.5], [5e-324, 1e-310], [-1e-320]):
+            for log in (False, True):
+                plots.histograms({"a": values}, log=log).figure.draw_without_rendering()  # type: ignore[union-attr]
+
+    def test_ticks_are_whole_powers_of_ten(self) -> None:
+        for values in ([0.5, 0.5], [2.0], [3.0, 3.1]):
+            ax: Any = plots.histograms({"a": values}, log=True)
+            ax.figure.draw_without_rendering()
+            low, high = ax.get_xlim()
+            ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+            assert ticks and all(tick == round(tick) for tick in ticks)
 
     def test_layers_with_nothing_to_show(self) -> None:
         ax: Any = plots.histograms({"dead": np.zeros(5), "none": []})
@@ -110,6 +153,10 @@ class TestLearningRates:
             plots.learning_rates({}, 9)
         with pytest.raises(ValueError, match="steps"):
             plots.learning_rates({"a": lambda step: 0.1}, 0)
+        with pytest.raises(ValueError, match=r"schedules\['a'\] at step 2 .*at least 0.*got -0.1"):
+            plots.learning_rates({"a": lambda step: 0.1 * (1 - step)}, 9)
+        with pytest.raises(TypeError, match=r"schedules\['a'\] at step 0"):
+            plots.learning_rates({"a": lambda step: None}, 9)  # type: ignore[arg-type,return-value]
 
 
 def test_every_function_takes_an_axes_and_returns_it() -> None:

@@ -47,13 +47,13 @@ class TestLearningCurves:
         np.testing.assert_allclose(train.get_ydata(), [row["train_loss"] for row in rows()])
         np.testing.assert_allclose(valid.get_ydata(), [row["valid_loss"] for row in rows()])
         assert ring.get_xdata()[0] == 6
-        assert legend(ax) == ["training", "validation", "best: 0.65 (epoch 6)"]
+        assert legend(ax) == ["training", "validation", "lowest validation loss: 0.65 (epoch 6)"]
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
 
     def test_accuracy_is_in_per_cent_and_its_best_is_the_highest(self) -> None:
         ax = curves(rows(), metric="accuracy")
         assert max(ax.get_lines()[1].get_ydata()) == pytest.approx(98 - 50 / 6)
-        assert legend(ax)[2] == "best: 89.67 % (epoch 6)"
+        assert legend(ax)[2] == "highest validation accuracy: 89.67 % (epoch 6)"
 
     def test_curves_differ_without_colour(self) -> None:
         train, valid, _ = curves(rows()).get_lines()
@@ -74,7 +74,17 @@ class TestLearningCurves:
 
     def test_what_was_not_measured_is_left_out(self) -> None:
         without = [{"epoch": 1, "train_loss": 1.0, "valid_loss": None}]
-        assert legend(curves(without)) == ["training", "best: 1 (epoch 1)"]
+        assert legend(curves(without)) == ["training"]
+        assert legend(curves(without, best_epoch=1)) == ["training", "best epoch: 1 (epoch 1)"]
+
+    def test_the_best_epoch_that_is_given_is_ringed_if_it_was_measured(self) -> None:
+        ax = curves(rows(), best_epoch=2)
+        assert ax.get_lines()[2].get_xdata()[0] == 2
+        assert legend(ax)[2] == "best epoch: 1.15 (epoch 2)"
+        gap = [*rows(3), {"epoch": 4, "train_loss": 1.0, "valid_loss": float("nan")}]
+        assert len(curves(gap, best_epoch=4).get_lines()) == 2
+        with pytest.raises(ValueError, match=r"best_epoch must be one of .*from 1 to 6, got 9"):
+            curves(rows(), best_epoch=9)
 
     def test_gaps_and_text_of_a_csv_file(self) -> None:
         read = [
@@ -155,6 +165,15 @@ class TestConfusionMatrix:
             ink = np.array(matplotlib.colors.to_rgb(text.get_color()))
             lightness = np.array([0.299, 0.587, 0.114])
             assert abs((cell - ink) @ lightness) > 0.4
+
+    @pytest.mark.parametrize(
+        ("entry", "shown"), [(-1, "-1"), (0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf")]
+    )
+    def test_what_is_no_count_is_refused(self, entry: float, shown: str) -> None:
+        with pytest.raises(ValueError, match=rf"whole numbers .*got {shown}.* row 1, column 0"):
+            table([[1, 0], [entry, 1]])
+        with pytest.raises(TypeError, match="matrix must hold counts"):
+            table([["a"]])
 
     def test_counts_fit_their_cells(self) -> None:
         for K, count in ((2, 12345), (10, 60000), (24, 999)):
