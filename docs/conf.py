@@ -5,8 +5,8 @@
 
 The source folder is the checkout itself, so that a link from a page to a lesson, or from a lesson
 to a page, is the same on the site and in the files. Lessons and how-to pages are executed. What
-came of it is kept in .jupyter_cache beside the site, and used until a page's cells change: delete
-it when minicnn itself has changed. Nothing is loaded from elsewhere when the site is read.
+came of it is kept in .jupyter_cache beside the site, and used until a page's cells change or
+minicnn does. Nothing is loaded from elsewhere when the site is read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ author = copyright = "minicnn contributors"
 version = release = minicnn.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-extensions += ["docstrings", "mathml", "notebooks"]  # of docs/_ext
+# Those of docs/_ext:
+extensions += ["docstrings", "mathml", "notebooks", "pictures", "references", "tables"]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "tutorials/**", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = ["docs/_*"]
@@ -39,6 +40,16 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_output_stderr = "remove"
+
+nitpicky = True  # a name that leads nowhere is an error
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections|matplotlib|np|npt|numpy|os|pathlib|types|typing)\..*"),
+    ("py:class", r"(Any)?Array(Like)?|FloatArray|IntArray|Axes|Figure|Path"),  # of NumPy and so on
+    ("py:class", r".*\._\w+(\.\w+)*|Program"),  # private
+    ("py:class", r"minicnn\..*\.(Container|Module|Self|Splittable)"),  # shown where they are bases
+    # Names of types, which say no more than the types:
+    ("py:class", r"(minicnn\..*\.)?(Augmentation|Batches|Pair|Plane|Row|Shape|Sizes)"),
+]
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -1,19 +1,44 @@
-"""Every page that is a notebook can be downloaded as one.
+"""Every page that is a notebook can be downloaded as one, and runs anew when minicnn has changed.
 
 Below the title stands a link to the page as .ipynb, for Jupyter, and to its text as .md; both lie
-beside the page.
+beside the page. What came of its cells is kept in a folder whose name is made from all that they
+stand on: other sources, another folder, and Sphinx reads and runs every page again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import jupytext
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 MARK = "format_name: myst"
+SOURCES = (
+    "minicnn/**/*.py",
+    "minicnn/**/*.py[xi]",
+    "minicnn/**/*.pxd",
+    "benchmarks/results/*.json",
+)
+
+
+def fingerprint(root: Path) -> str:
+    """Twelve letters for what cells stand on: the sources of minicnn, and measurements."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in SOURCES for path in root.glob(pattern)}):
+        digest.update(f"{path.relative_to(root).as_posix()} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def choose_cache(app: Sphinx, config: Config) -> None:
+    """Keep results beside the site, in a folder for the sources that they were made by."""
+    cache = Path(app.outdir).parent / ".jupyter_cache" / fingerprint(Path(app.srcdir))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    config.nb_execution_cache_path = str(cache)
 
 
 def is_notebook(app: Sphinx, name: str) -> bool:
@@ -51,6 +76,7 @@ def write(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.connect("config-inited", choose_cache)
     app.connect("doctree-read", add_links)
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,10 +26,14 @@ def pages() -> list[Path]:
 
 @dataclass
 class Page:
-    """What matters of an HTML file: where it points, and what can be pointed at."""
+    """What matters of an HTML file: where it points, what can be pointed at, and pictures.
+
+    ``pictures`` has the source and the words of each, None where it has no words.
+    """
 
     links: set[str] = field(default_factory=set)
     anchors: set[str] = field(default_factory=set)
+    pictures: list[tuple[str, str | None]] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Page:
@@ -37,6 +41,8 @@ class Page:
 
         class Parser(HTMLParser):
             def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+                if tag == "img":
+                    page.pictures.append((dict(attrs).get("src") or "", dict(attrs).get("alt")))
                 for key, value in attrs:
                     if key in ("href", "src") and value is not None:
                         page.links.add(value)
