@@ -14,6 +14,7 @@ from typing import Any
 
 from . import __version__, kernels, models
 from .commands.figures import closing_figures
+from .commands.options import fill, number, picture_shape, share, whole
 from .commands.say import prepare_streams, short_warnings, silence
 from .errors import UsageError
 from .train.interrupt import Interrupted
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(args, "threads", None) is not None:
             kernels.set_num_threads(args.threads)
         with short_warnings(), closing_figures():
+            import_layers(args)
             code = action(args)
         sys.stdout.flush()
         return code
@@ -47,6 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         return complain(args, one_line(error))
+
+
+def import_layers(args: argparse.Namespace) -> None:
+    """Import the modules of --import, so that a net may have layers of one's own."""
+    if getattr(args, "modules", None):
+        from .commands.runs import import_named
+
+        for module in args.modules:
+            import_named(module)
 
 
 def complain(args: argparse.Namespace, message: str) -> int:
@@ -139,7 +150,15 @@ def add_train(commands: Any) -> None:
     )
     option("--grayscale", action="store_true", help="take a folder's pictures as grey")
     option("--valid", type=share, metavar="P", help="share of the training pictures to validate on")
+    option("--invert", action="store_true", help="exchange dark and light in a folder's pictures")
     option("--augment", choices=list(AUGMENTATIONS), help="vary the training pictures at random")
+    option(
+        "--fill",
+        type=fill,
+        metavar="P",
+        help="grey that --augment lets in from outside, 0 (black) to 1 (white); auto: black for "
+        "digits, and the median of the edges for a folder's pictures",
+    )
     group = parser.add_argument_group("net and training")
     option("--model", choices=list(models.MODELS), help="the net")
     option("--epochs", type=whole(1), metavar="N", help="passes over the training pictures")
@@ -182,6 +201,7 @@ def add_evaluate(commands: Any) -> None:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or a net file")
     add_data(parser)
+    add_import(parser)
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -202,11 +222,13 @@ def add_predict(commands: Any) -> None:
         "--invert",
         choices=["auto", "yes", "no"],
         default="auto",
-        help="turn dark into light; auto looks at the border of a digit (default: auto)",
+        help="turn dark into light; auto looks at the border of a digit, and does with a folder's "
+        "pictures what training did (default: auto)",
     )
     parser.add_argument(
         "--top", type=whole(1), default=3, metavar="K", help="classes to show (default: 3)"
     )
+    add_import(parser)
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, all probabilities")
 
@@ -226,6 +248,7 @@ def add_summary(commands: Any) -> None:
         "--input-shape", type=picture_shape, metavar="C,H,W", help="the pictures, such as 3,32,32"
     )
     parser.add_argument("--classes", type=whole(1), metavar="K", help="outputs of a named model")
+    add_import(parser)
 
 
 def add_viz(commands: Any) -> None:
@@ -260,22 +283,31 @@ def add_viz(commands: Any) -> None:
     parser.add_argument(
         "image", metavar="IMAGE", nargs="?", help="a picture file (default: a test picture)"
     )
-    parser.add_argument("--out", metavar="FILE", help="(default: WHAT.png beside the net)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="(default: beside the net, named after what it shows, such as filters-conv2.png)",
+    )
     parser.add_argument("--layer", metavar="NAME", help="such as conv1 or residual2.conv1")
-    parser.add_argument("--channel", type=whole(0), metavar="N", help="of filters and of routing")
+    parser.add_argument(
+        "--channel",
+        type=whole(0),
+        metavar="N",
+        help="input channel of filters; channel of routing",
+    )
     parser.add_argument(
         "--class", dest="target", metavar="NAME", help="asked about (default: what the net says)"
     )
     parser.add_argument(
         "--method",
         choices=["gradcam", "saliency", "occlusion"],
-        default="gradcam",
         help="how gradcam finds the places (default: gradcam)",
     )
     parser.add_argument(
-        "--test", type=whole(0), default=0, metavar="N", help="which test picture (default: 0)"
+        "--test", type=whole(0), metavar="N", help="which test picture (default: 0)"
     )
     add_data(parser)
+    add_import(parser)
     add_threads(parser)
 
 
@@ -325,7 +357,17 @@ def add_data(parser: Any) -> None:
         "--download", action="store_true", help="fetch (fashion-)mnist if it is missing"
     )
     parser.add_argument(
-        "--part", choices=["test", "valid", "train"], default="test", help="(default: test)"
+        "--part", choices=["test", "valid", "train"], help="pictures of the run (default: test)"
+    )
+
+
+def add_import(parser: Any) -> None:
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        metavar="MODULE",
+        help="module or .py file with layers of one's own that the net has; may be repeated",
     )
 
 
@@ -333,59 +375,6 @@ def add_threads(parser: Any) -> None:
     parser.add_argument(
         "--threads", type=whole(1, 1024), metavar="N", help="processors to use (default: all)"
     )
-
-
-def whole(minimum: int, maximum: int = 2**63) -> Callable[[str], int]:
-    """For argparse: an integer from ``minimum`` to ``maximum``."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = minimum - 1
-        if not minimum <= value <= maximum:
-            limit = f" to {maximum}" if maximum < 2**63 else ""
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number from {minimum}{limit}, got {text!r}"
-            )
-        return value
-
-    return parse
-
-
-def number(minimum: float, allowed: bool = True) -> Callable[[str], float]:
-    """For argparse: a finite number from ``minimum`` on, itself allowed or not."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not (minimum <= value < float("inf")) or (value == minimum and not allowed):
-            bound = "from" if allowed else "above"
-            raise argparse.ArgumentTypeError(f"expected a number {bound} {minimum}, got {text!r}")
-        return value
-
-    return parse
-
-
-def share(text: str) -> float:
-    """For argparse: a number from 0 up to 0.5."""
-    value = number(0)(text)
-    if value > 0.5:
-        raise argparse.ArgumentTypeError(f"expected a share from 0 to 0.5, got {text!r}")
-    return value
-
-
-def picture_shape(text: str) -> tuple[int, ...]:
-    """For argparse: C,H,W or B,C,H,W, with commas, × or x between."""
-    parts = text.replace("×", ",").replace("x", ",").split(",")
-    if len(parts) not in (3, 4) or not all(part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"expected C,H,W such as 1,28,28, got {text!r}")
-    sizes = tuple(int(part) for part in parts)
-    if 0 in sizes:
-        raise argparse.ArgumentTypeError(f"expected sizes of at least 1, got {text!r}")
-    return sizes
 
 
 if __name__ == "__main__":

@@ -13,21 +13,22 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 import minicnn
-from minicnn import checkpoint, data, metrics, models
+from minicnn import archive, checkpoint, data, metrics, models
 from minicnn.cli import build_parser, main
 from minicnn.commands import sources
 from minicnn.commands.say import short_warnings
 from minicnn.commands.sources import Source
-from minicnn.commands.train import DEFAULTS
+from minicnn.commands.train import DEFAULTS, warn_of_few_steps
 from minicnn.data.augment import Compose
 
-SMALL = {"train": 2000, "test": 300}
+PARTS: tuple[Literal["train", "test"], ...] = ("train", "test")
+SMALL = dict(zip(PARTS, (2000, 300), strict=True))
 
 FILES = {
     "best.npz",
@@ -138,6 +139,7 @@ def test_options_reach_the_training(pictures: Path, monkeypatch: pytest.MonkeyPa
         "--clip-norm": "2.5",
         "--patience": "4",
         "--augment": "rotate",
+        "--fill": "0.75",
         "--label-smoothing": "0.25",
         "--weight-decay": "0.125",
         "--optimizer": "adamw",
@@ -157,9 +159,233 @@ def test_options_reach_the_training(pictures: Path, monkeypatch: pytest.MonkeyPa
     assert (trainer.optimizer.weight_decay, trainer.optimizer.lr) == (0.125, 0.0625)
     assert isinstance(trainer.schedule, minicnn.Cosine)
     assert isinstance(loader.augment, Compose)
+    assert [vars(step)["fill"] for step in loader.augment.steps] == [0.75, 0.75]
     assert (loader.batch_size, loader.shuffle, loader.seed) == (8, True, 3)
     assert loader.dataset.image_shape == (1, 32, 32)
     assert (len(loader.dataset), len(seen["valid"].dataset)) == (43, 11)
+
+
+@pytest.fixture(scope="module")
+def sketches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 80 dark drawings on light grey, of two classes."""
+    image = pytest.importorskip("PIL.Image")
+    root = tmp_path_factory.mktemp("sketches")
+    rng = np.random.default_rng(0)
+    for name in ("bar", "dot"):
+        (root / name).mkdir()
+        for k in range(40):
+            pixels = np.full((28, 28), 230, np.uint8)
+            row, column = rng.integers(6, 20, 2)
+            pixels[row : row + 3, column - 5 if name == "bar" else column : column + 3] = 20
+            image.fromarray(pixels).save(root / name / f"{k:02}.png")
+    return root
+
+
+@pytest.mark.parametrize("augment", ["shift", "rotate", "flip"])
+def test_what_comes_in_from_outside_is_as_the_edge(sketches: Path, augment: str) -> None:
+    """Of light drawings light; kept with the run, and the same after a stop."""
+    constant = ["--data", str(sketches), "--grayscale", "--augment", augment, "--quiet"]
+    constant += ["--schedule", "constant", "--lr", "0.01"]
+    assert train(*constant, "--epochs", "2", "--out", "whole") == 0
+    assert train(*constant, "--epochs", "1", "--out", "parts") == 0
+    assert main(["train", "--resume", "parts", "--epochs", "2", "--quiet"]) == 0
+    whole, parts = (checkpoint.load_training(f"{run}/checkpoint.npz") for run in ("whole", "parts"))
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(array, parts.weights[name])
+    options = checkpoint.load_meta("parts/best.npz")["options"]
+    assert options["fill"] == 0.902  # 230 of 255
+    grey = np.full((50, 1, 28, 28), np.float32(0.902))
+    changed = sources.AUGMENTATIONS[augment](options["fill"])(grey, np.random.default_rng(0))
+    np.testing.assert_allclose(changed, grey, atol=1e-6)
+    assert sources.AUGMENTATIONS[augment]()(grey, np.random.default_rng(0)).min() == 0
+
+
+def test_the_fill_of_digits_is_black_and_of_a_folder_may_be_chosen(
+    sketches: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {part: data.digits(part).subset(range(200)) for part in PARTS}
+    monkeypatch.setattr(sources, "digits", lambda part: small[part])
+    assert train("--epochs", "1", "--out", "digits") == 0
+    assert "filled" not in capsys.readouterr().out
+    folder = ("--data", str(sketches), "--epochs", "1")
+    assert train(*folder, "--out", "chosen", "--fill", "0.5") == 0
+    assert "augment shift, filled with grey 0.5 from outside" in capsys.readouterr().out
+    assert train(*folder, "--out", "plain", "--augment", "none") == 0
+    assert train(*folder, "--out", "turned", "--invert") == 0
+    found = {run: run_options(run)["fill"] for run in ("digits", "chosen", "plain", "turned")}
+    assert found == {"digits": 0, "chosen": 0.5, "plain": 0, "turned": 0.098}
+    assert main(["train", "--resume", "chosen", "--epochs", "2", "--fill", "0"]) == 2
+    assert "--fill 0.0 contradicts the run in chosen, which has 0.5" in capsys.readouterr().err
+
+
+def run_options(run: str) -> dict[str, Any]:
+    options: dict[str, Any] = checkpoint.load_meta(f"{run}/best.npz")["options"]
+    return options
+
+
+@pytest.mark.parametrize("memory", [1 << 29, 0])
+def test_the_edge_is_the_median_of_a_few_pictures(
+    sketches: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    monkeypatch.setattr(sources, "_IN_MEMORY", memory)
+    folder, _, _ = Source(str(sketches), None, 28, True, 0.1, 0).for_training()
+    turned, _, _ = Source(str(sketches), None, 28, True, 0.1, 0, invert=True).for_training()
+    assert sources.edge(folder) == 0.902
+    assert sources.edge(turned) == 0.098
+    x, labels = folder.batch([0, 5])
+    y, same = turned.batch([0, 5])
+    np.testing.assert_array_equal(y, 1 - x)
+    np.testing.assert_array_equal(labels, same)
+    assert turned.classes == folder.classes and turned.image_shape == folder.image_shape
+    monkeypatch.setattr(sources, "LOOKED_AT", 3)
+    asked: list[list[int]] = []
+    batch = type(folder).batch
+
+    def note(part: Any, indices: Any) -> Any:
+        asked.append(list(indices))
+        return batch(part, indices)
+
+    monkeypatch.setattr(type(folder), "batch", note)
+    sources.edge(folder)
+    assert asked[0] == [0, (len(folder) - 1) // 2, len(folder) - 1]
+
+
+def test_a_run_older_than_an_option_goes_on_as_it_was(sketches: Path) -> None:
+    """Black from outside, whatever the pictures, and no picture turned."""
+    constant = ("--data", str(sketches), "--quiet", "--schedule", "constant", "--lr", "0.01")
+    assert train(*constant, "--fill", "0", "--epochs", "2", "--out", "whole") == 0
+    assert train(*constant, "--fill", "0", "--epochs", "1", "--out", "old") == 0
+    for name in ("checkpoint.npz", "best.npz"):
+        header, arrays, timing = archive.read(f"old/{name}")
+        for option in ("fill", "invert"):
+            del header["meta"]["options"][option]
+        archive.write(f"old/{name}", header, arrays, timing)
+    assert main(["evaluate", "old"]) == 0
+    assert main(["predict", "old", str(sketches / "bar" / "00.png")]) == 0
+    assert main(["train", "--resume", "old", "--epochs", "2", "--quiet"]) == 0
+    whole, old = (checkpoint.load_training(f"{run}/checkpoint.npz") for run in ("whole", "old"))
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(array, old.weights[name])
+
+
+def test_pictures_are_turned_wherever_a_run_that_was_trained_so_is_used(
+    sketches: Path, capsys: Capture
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    options = ("--data", str(sketches), "--grayscale", "--epochs", "3", "--lr", "0.05")
+    assert train(*options, "--invert", "--out", "run") == 0
+    shutil.copytree(sketches, "turned")
+    for path in Path("turned").glob("*/*.png"):
+        image.fromarray(255 - np.asarray(image.open(path))).save(path)
+    options = ("--data", "turned", *options[2:])
+    assert train(*options, "--fill", "0.098", "--out", "same") == 0
+    net, same = minicnn.load("run/best.npz"), minicnn.load("same/best.npz")
+    for name, array in net.state_dict().items():
+        np.testing.assert_allclose(array, same.state_dict()[name], atol=1e-3)
+    capsys.readouterr()
+    results = []
+    for words in (["run"], ["run", "--data", str(sketches)], ["same"]):
+        assert main(["evaluate", *words, "--json"]) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    assert results[0] == results[1]
+    assert results[0]["loss"] == pytest.approx(results[2]["loss"], abs=1e-2)
+    shutil.copytree(sketches, "copy")  # other pictures, and as dark on light as the run's own
+    assert main(["evaluate", "run", "--data", "copy", "--json"]) == 0
+    copied = json.loads(capsys.readouterr().out)
+    pixels = np.asarray(image.open(sketches / "dot" / "00.png"), np.float32) / np.float32(255)
+    expected = net.eval().predict((1 - pixels)[None, None])
+    p = minicnn.losses.softmax(expected)[0]
+    for words in (["predict", "run"], ["predict", "run", "--invert", "yes"]):
+        assert main([*words, "--json", str(sketches / "dot" / "00.png")]) == 0
+        (said,) = json.loads(capsys.readouterr().out)
+        assert list(said["probabilities"].values()) == pytest.approx(p.tolist(), abs=1e-6)
+    assert main(["predict", "run", "--invert", "no", "--json", "turned/dot/00.png"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)
+    assert list(said["probabilities"].values()) == pytest.approx(p.tolist(), abs=1e-2)
+    folder = data.ImageFolder("copy", 28, grayscale=True)
+    images, labels = folder.batch(range(len(folder)))
+    assert copied["accuracy"] == metrics.accuracy(net.predict(1 - images), labels)
+
+
+def test_few_steps_are_warned_of(pictures: Path, capsys: Capture) -> None:
+    folder = ("--data", str(pictures), "--epochs", "1", "--quiet")
+    assert main(["train", *folder, "--out", "run"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("minicnn: warning: few steps: 1 an epoch, 1 in all, in batches of 64;")
+    assert "try --batch-size 16" in line
+    assert main(["train", *folder, "--batch-size", "64", "--out", "own"]) == 0
+    warn_of_few_steps(1, {"epochs": 300, "batch_size": 64})  # warnings are errors here
+    assert main(["train", "--resume", "run", "--epochs", "2", "--quiet"]) == 0
+    err = capsys.readouterr().err
+    assert "few steps" not in err
+
+
+LAYERS = """
+import minicnn as mc
+
+class Twice(mc.Layer):
+    def _forward(self, x):
+        from beside import FACTOR
+        self.save()
+        return FACTOR * x
+"""
+
+SAVE = """
+net = mc.Sequential(Twice(), mc.Conv2D(1, 2, 3, rng=0), mc.Flatten(), mc.Linear(1352, 10, rng=0))
+mc.save('net.npz', net, meta={'input_shape': [1, 28, 28]})
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("first", "viz arch net.npz"),
+        ("code/second.py", "evaluate net.npz --data digits"),
+        ("./third.py", "summary net.npz"),
+        ("package.fourth", "predict net.npz picture.png"),
+    ],
+)
+def test_a_net_with_layers_of_ones_own_is_used_at_the_shell(
+    module: str, command: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    image.new("L", (28, 28), 99).save("picture.png")
+    file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+    file.parent.mkdir(exist_ok=True)
+    own = file.stem if module.endswith(".py") else module
+    layers = LAYERS.replace("from beside", f"from beside_{file.stem}")
+    file.write_text(f"from beside_{file.stem} import FACTOR\n{layers}", encoding="utf-8")
+    home = file.parent if module.endswith(".py") else Path()
+    (home / f"beside_{file.stem}.py").write_text("FACTOR = 2", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(home), *sys.path])}
+    code = f"import minicnn as mc\nfrom {own} import Twice\n{SAVE}"
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
+    words, path = command.split(), list(sys.path)
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert f"'{own}.Twice' that is not known here; give --import {own} (known" in error
+    assert error.count("\n") == 1
+    assert main([*words, "--import", module]) == 0
+    assert sys.path == path
+
+
+def test_what_cannot_be_imported(capsys: Capture) -> None:
+    before = list(sys.path)
+    for module, text in (
+        ("nowhere", "No module named 'nowhere'"),
+        ("no/where.py", "--import: there is no file no/where.py"),
+        ("json.py", "--import json.py: another module has the name json"),
+    ):
+        Path("json.py").write_text("", encoding="utf-8")
+        assert main(["summary", "toy", "--import", module]) == 1
+        error = capsys.readouterr().err
+        assert text in error and error.count("\n") == 1
+    assert sys.path == before
+    Path("json.py").unlink()
+    code = "FACTOR = 2\n" + LAYERS.replace("        from beside import FACTOR\n", "") + SAVE
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert main(["summary", "net.npz"]) == 1
+    assert "its class is of a script or notebook: move it to a file" in capsys.readouterr().err
 
 
 def test_the_accuracy_is_that_of_the_best_epoch_on_the_test_pictures(
@@ -350,7 +576,11 @@ def test_data_that_cannot_be_divided_are_refused(pictures: Path, capsys: Capture
 
 def test_what_does_not_go_together_is_wrong_usage(capsys: Capture) -> None:
     assert main(["train", "--size", "32"]) == 2
-    assert "--size and --grayscale are for a folder of pictures" in capsys.readouterr().err
+    assert "--size is for a folder of pictures, not digits" in capsys.readouterr().err
+    assert main(["train", "--invert"]) == 2
+    assert "--invert is for a folder of pictures, not digits" in capsys.readouterr().err
+    assert main(["train", "--augment", "none", "--fill", "1"]) == 2
+    assert "--fill is for --augment" in capsys.readouterr().err
     assert main(["train", "--model", "animal"]) == 1
     assert "--model animal needs larger pictures than these of 28×28" in capsys.readouterr().err
 
@@ -447,6 +677,8 @@ def test_summary_of_models_runs_and_files(capsys: Capture) -> None:
         ["train", "--lr", "-1"],
         ["train", "--lr", "nan"],
         ["train", "--valid", "0.9"],
+        ["train", "--fill", "1.5"],
+        ["train", "--fill", "white"],
         ["train", "--model", "alexnet"],
         ["predict", "run"],
         ["summary", "toy", "--input-shape", "28"],

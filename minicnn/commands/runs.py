@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
 from .. import checkpoint
 from ..data.base import Dataset
-from ..errors import DataError
+from ..errors import CheckpointError, DataError
 from ..history import History
 from ..layers import Layer
 
@@ -75,9 +77,51 @@ def net_file(run: str | Path) -> Path:
 
 
 def load_net(run: str | Path) -> tuple[Layer, dict[str, Any]]:
-    """A trained net in evaluation mode, and what was kept with it."""
-    net, meta = checkpoint.load_with_meta(net_file(run))
+    """A trained net in evaluation mode, and what was kept with it.
+
+    Raises:
+        CheckpointError: the file is damaged, or has a layer that nobody has imported.
+        DataError: there is no such file.
+    """
+    try:
+        net, meta = checkpoint.load_with_meta(net_file(run))
+    except CheckpointError as error:
+        said, missing, known = str(error).partition("define or import its class first")
+        if not missing:
+            raise
+        layer = said.partition("has a layer '")[2].partition("'")[0]
+        way = f"give --import {layer.rpartition('.')[0] or 'MODULE'}"
+        if layer.startswith("__main__."):
+            way = "its class is of a script or notebook: move it to a file, and save the net again"
+        raise CheckpointError(f"{said}{way}{known}") from None
     return net.eval(), meta
+
+
+def import_named(module: str) -> None:
+    """Import a module by its name, or by its file (``code/mylayers.py``), as itself.
+
+    A module is looked for in the current folder first, and what a file imports beside it.
+
+    Raises:
+        ImportError: there is none, or another one has the file's name.
+    """
+    file = Path(module).resolve() if module.endswith(".py") else None
+    if file is not None and not file.is_file():
+        raise ImportError(f"--import: there is no file {module}")
+    name = module if file is None else file.stem
+    folder = str(Path.cwd() if file is None else file.parent)
+    sys.path.insert(0, folder)
+    try:
+        importlib.invalidate_caches()  # the file may be newer than this process
+        found = importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
+    own = getattr(found, "__file__", None)
+    if file is not None and (own is None or Path(own).resolve() != file):
+        raise ImportError(
+            f"--import {module}: another module has the name {name}; give the file another one, "
+            f"and save the net with it"
+        )
 
 
 def describe_data(

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ..data import DataLoader, ImageFolder, data_folders, digits, fashion_mnist, mnist, split
 from ..data.augment import Compose, RandomHorizontalFlip, RandomRotation, RandomShift
-from ..data.base import Dataset
+from ..data.base import Dataset, FloatImages, IntArray, Splittable
 from ..errors import DataError
 
 NAMES = ("digits", "mnist", "fashion-mnist")
@@ -27,11 +28,15 @@ SIZES = {"animal": 224, "vgg": 32, "resnet": 32}
 """Side of the pictures that a model takes from a folder; 28 for the others."""
 
 AUGMENTATIONS: dict[str, Any] = {
-    "none": lambda: None,
-    "shift": lambda: RandomShift(2),
-    "rotate": lambda: Compose(RandomRotation(10), RandomShift(2)),
-    "flip": lambda: Compose(RandomHorizontalFlip(), RandomShift(2)),
+    "none": lambda fill=0.0: None,
+    "shift": lambda fill=0.0: RandomShift(2, fill),
+    "rotate": lambda fill=0.0: Compose(RandomRotation(10, fill), RandomShift(2, fill)),
+    "flip": lambda fill=0.0: Compose(RandomHorizontalFlip(), RandomShift(2, fill)),
 }
+"""Made with the grey that comes in from outside the picture."""
+
+LOOKED_AT = 256
+"""Pictures whose edges are looked at, at most, to find that grey."""
 
 TEST_SEED = 0
 """Seeds the choice of a folder's test pictures, for all runs."""
@@ -55,6 +60,7 @@ class Source:
         valid: Share of the training pictures that is kept for validation, 0 for none.
         seed: Seeds the choice of these.
         download: Whether to fetch what is missing.
+        invert: Whether a folder's pictures are turned, dark to light.
     """
 
     data: str
@@ -64,6 +70,7 @@ class Source:
     valid: float
     seed: int
     download: bool = False
+    invert: bool = False
 
     @property
     def looks_like_mnist(self) -> bool:
@@ -139,15 +146,53 @@ class Source:
                 f"{self.data} has one class folder, {folder.classes[0]}; there is nothing to tell "
                 f"apart"
             )
-        if len(folder) * int(np.prod(folder.image_shape)) <= _IN_MEMORY:
-            return folder.in_memory()
-        return folder
+        small = len(folder) * int(np.prod(folder.image_shape)) <= _IN_MEMORY
+        whole = folder.in_memory() if small else folder
+        return Inverted(whole) if self.invert else whole
+
+
+class Inverted(Splittable):
+    """Another data set with dark and light exchanged: 1 - x."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.classes: list[str] = dataset.classes
+        self.labels: IntArray = dataset.labels
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the other data set does."""
+        return bool(getattr(self.dataset, "decodes", False))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every picture."""
+        return self.dataset.image_shape
+
+    def batch(self, indices: npt.ArrayLike) -> tuple[FloatImages, IntArray]:
+        """See `Dataset.batch`."""
+        images, labels = self.dataset.batch(indices)
+        return 1 - images, labels
+
+    def __repr__(self) -> str:
+        return f"Inverted({self.dataset!r})"
+
+
+def edge(data: Dataset) -> float:
+    """The grey at the edge of the pictures: the median of their outermost pixels."""
+    chosen = np.unique(np.linspace(0, len(data) - 1, min(len(data), LOOKED_AT)).astype(int))
+    x, _ = data.batch(chosen)
+    sides = (x[:, :, 0], x[:, :, -1], x[:, :, 1:-1, 0], x[:, :, 1:-1, -1])
+    return round(float(np.median(np.concatenate([side.ravel() for side in sides]))), 3)
 
 
 def loaders(
-    train: Dataset, valid: Dataset | None, batch_size: int, seed: int, augment: str
+    train: Dataset, valid: Dataset | None, batch_size: int, seed: int, augment: str, fill: float
 ) -> tuple[DataLoader, DataLoader | None]:
     """Shuffled batches to train on, and larger ones in order to validate with."""
-    augmentation = AUGMENTATIONS[augment]()
+    augmentation = AUGMENTATIONS[augment](fill)
     learning = DataLoader(train, batch_size, shuffle=True, seed=seed, augment=augmentation)
     return learning, None if valid is None else DataLoader(valid, 256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ..train import Callback, Trainer
 from ..train.bar import is_wanted
 from . import runs
 from .say import say
-from .sources import NAMES, SIZES, Source, canonical, loaders
+from .sources import NAMES, SIZES, Source, canonical, edge, loaders
 
 Options = dict[str, Any]
 
@@ -33,6 +34,7 @@ DEFAULTS: Options = {
     "download": False,
     "size": None,
     "grayscale": False,
+    "invert": False,
     "valid": 0.1,
     "model": "toy",
     "epochs": 10,
@@ -45,9 +47,17 @@ DEFAULTS: Options = {
     "clip_norm": None,
     "patience": None,
     "augment": "shift",
+    "fill": "auto",
     "seed": 0,
 }
 """What a run is made of: kept with it, and given back by --resume."""
+
+BEFORE: Options = {"invert": False, "fill": 0.0}
+"""What runs were made of that do not say, since they are older than these options."""
+
+FEW_STEPS, ENOUGH_STEPS = 20, 300
+"""An epoch of fewer steps is warned of, if the run has fewer than enough and the batch size was not
+chosen."""
 
 LEARNING_RATES = {"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3}
 """Peak learning rates that suit the small nets here and batches of 64."""
@@ -68,15 +78,23 @@ def run(args: argparse.Namespace) -> int:
         folder = Path(args.resume)
         options = options_of(folder, given, args.out)
     source = source_of(options)
-    if not source.is_folder and given.keys() & {"size", "grayscale"}:
-        raise UsageError(f"--size and --grayscale are for a folder of pictures, not {source.data}")
+    for name in ("size", "grayscale", "invert"):
+        if not source.is_folder and name in given:
+            raise UsageError(f"--{name} is for a folder of pictures, not {source.data}")
+    if options["augment"] == "none" and "fill" in given:
+        raise UsageError("--fill is for --augment; with none, nothing comes in from outside")
     train, valid, test = source.for_training()
+    if options["fill"] == "auto":
+        looks = source.is_folder and options["augment"] != "none"
+        options["fill"] = edge(train) if looks else 0.0
     net = build_net(options, train)
     folder = folder or runs.new_run(args.out, options["data"], options["model"])
     args.folder = folder  # for the message at Ctrl-C
     if not args.quiet:
         say_start(folder, net, train, valid, test, options)
     trainer, batches = make_trainer(folder, net, train, valid, options, args)
+    if args.resume is None and "batch_size" not in given:
+        warn_of_few_steps(len(batches[0]), options)
     history = trainer.fit(
         batches[0],
         batches[1],
@@ -89,6 +107,17 @@ def run(args: argparse.Namespace) -> int:
         say_end(folder, history, options)
     say(f"test accuracy {100 * accuracy:.2f} %")
     return 0
+
+
+def warn_of_few_steps(steps: int, options: Options) -> None:
+    """Say so where training is likely to be over before it has begun."""
+    total = steps * options["epochs"]
+    if steps < FEW_STEPS and total < ENOUGH_STEPS:
+        warnings.warn(
+            f"few steps: {steps} an epoch, {total} in all, in batches of {options['batch_size']}; "
+            f"try --batch-size 16, and more --epochs",
+            stacklevel=1,
+        )
 
 
 def complete(options: Options) -> Options:
@@ -117,8 +146,9 @@ def options_of(folder: Path, given: Mapping[str, Any], out: str | None) -> Optio
         raise UsageError(f"--out {out} contradicts --resume {folder}: a run stays in its folder")
     header = checkpoint.read_header(file)
     kept = header.get("meta", {}).get("options")
-    if not isinstance(kept, dict) or not kept.keys() >= DEFAULTS.keys():
+    if not isinstance(kept, dict) or not (BEFORE | kept).keys() >= DEFAULTS.keys():
         raise CheckpointError(f"{file} was not written by minicnn train; it cannot be resumed here")
+    kept = BEFORE | kept
     for name, value in given.items():
         moved = name == "data" and not {value, kept[name]} & set(NAMES)
         if value != kept[name] and name not in MAY_CHANGE and not moved:
@@ -140,7 +170,8 @@ def options_of(folder: Path, given: Mapping[str, Any], out: str | None) -> Optio
 def source_of(options: Mapping[str, Any]) -> Source:
     """Where the pictures of a run come from."""
     names = [field.name for field in dataclasses.fields(Source)]
-    return Source(**{name: options[name] for name in names})
+    known = {**BEFORE, **options}
+    return Source(**{name: known[name] for name in names})
 
 
 def build_net(options: Options, train: Dataset) -> Layer:
@@ -171,6 +202,8 @@ def say_start(
     )
     level = f", CPU level {info['level']}" if info["level"] else ""
     say(f"engine  {info['engine']}{level}, threads: {kernels.threads}")
+    if options["fill"]:
+        say(f"augment {options['augment']}, filled with grey {options['fill']:g} from outside")
     say(f"run     {folder}")
 
 
@@ -183,7 +216,8 @@ def make_trainer(
     args: argparse.Namespace,
 ) -> tuple[Trainer, tuple[DataLoader, DataLoader | None]]:
     """The trainer of a run, and the batches to train and to validate with."""
-    batches = loaders(train, valid, options["batch_size"], options["seed"], options["augment"])
+    chosen = (options[name] for name in ("batch_size", "seed", "augment", "fill"))
+    batches = loaders(train, valid, *chosen)
     progress = False if args.quiet else None
     callbacks: list[Callback] = [Records(folder)]
     if not args.quiet and not is_wanted(progress):

@@ -50,19 +50,20 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def evaluation_data(args: argparse.Namespace, meta: dict[str, Any]) -> Dataset:
     """The data to measure on: the run's own, divided as it was, unless --data names another."""
-    options = meta.get("options")
+    options, part = meta.get("options"), args.part or "test"
     if options is not None and (args.data is None or canonical(args.data) == options["data"]):
         place = {"root": args.root or options["root"], "download": args.download}
-        return source_of({**options, **place}).part(args.part)
+        return source_of({**options, **place}).part(part)
     if args.data is None:
         raise ValueError("this file does not say what data it was trained on; give --data")
     name = canonical(args.data)
     C, H, _ = meta.get("input_shape", (3, 28, 28))
-    source = Source(name, args.root, H, C == 1, 0.0, 0, args.download)
+    invert = options is not None and source_of(options).invert
+    source = Source(name, args.root, H, C == 1, 0.0, 0, args.download, invert)
     if not source.is_folder:
-        return source.part(args.part)
-    if args.part != "test":
-        raise UsageError(f"--part {args.part} is of the net's own data; {name} is other data")
+        return source.part(part)
+    if part != "test":
+        raise UsageError(f"--part {part} is of the net's own data; {name} is other data")
     return source.whole_folder()  # the net has not been trained on any of it
 
 
@@ -145,8 +146,11 @@ def load_picture(run: str, meta: dict[str, Any], file: str, invert: str = "auto"
     from ..image import load_image
 
     options = meta.get("options")
-    like_mnist = options is not None and source_of(options).looks_like_mnist
+    source = None if options is None else source_of(options)
+    like_mnist = source is not None and source.looks_like_mnist
     choice: Any = {"auto": "auto", "yes": True, "no": False}[invert]
+    if choice == "auto" and source is not None and source.invert:
+        choice = True
     return load_image(file, input_shape(run, meta), invert=choice, digits=like_mnist)
 
 
