@@ -4,6 +4,7 @@
     minicnn learn start 06 DIR       write the files of lesson 6 into DIR
     minicnn learn check 06 DIR       say, check by check, what holds in them
 
+A lesson is checked in a process of its own, an exercise for a minute at most: see `apart`.
 Stubs and solutions lie beside this file, in ``stubs`` and ``solutions``.
 """
 
@@ -18,7 +19,8 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import atomic_write
-from .exercise import Exercise, Result
+from .apart import check_apart
+from .exercise import READS, Exercise, Result
 from .source import Source, source
 from .timing import machine, medians
 
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 HERE = Path(__file__).parent
+SECONDS = 60.0  # for the checks of an exercise
 
 
 @dataclass(frozen=True)
@@ -128,15 +131,33 @@ def start(number: str | int, folder: str | os.PathLike[str]) -> list[Path]:
     return paths
 
 
-def check(number: str | int, folder: str | os.PathLike[str]) -> dict[Exercise, list[Result]]:
+def check(
+    number: str | int, folder: str | os.PathLike[str], seconds: float | None = None
+) -> dict[Exercise, list[Result]]:
     """What holds in the files of a lesson; exercises that hold throughout are remembered.
+
+    They are run in another process, so that a file may end it, crash it or take for ever.
+
+    Args:
+        number: The lesson's.
+        folder: Where the files are. One that is missing is an exercise that does not hold.
+        seconds: How long an exercise may take; None: `SECONDS`.
 
     Raises:
         ValueError: no such lesson, or one without exercises.
-        FileNotFoundError: a file is not there.
+        FileNotFoundError: none of the files is there.
     """
-    chosen = _with_exercises(number)
-    results = {each: each.check(Path(folder)) for each in chosen.exercises}
+    chosen, folder = _with_exercises(number), Path(folder)
+    paths = {each: folder / f"{each.name}.py" for each in chosen.exercises}
+    here = [each for each, path in paths.items() if path.is_file()]
+    if not here:
+        path = paths[chosen.exercises[0]]
+        raise FileNotFoundError(f"there is no {path}: write the files with minicnn learn start")
+    found = check_apart(chosen.number, here, folder, SECONDS if seconds is None else seconds)
+    results = {
+        each: found[each] if each in found else [Result(READS, _missing(chosen, path))]
+        for each, path in paths.items()
+    }
     done = {each.name for each, found in results.items() if all(r.holds for r in found)}
     before = progress()
     known = set(before.get(chosen.number, ()))
@@ -173,6 +194,13 @@ def progress_file() -> Path:
         xdg = os.environ.get("XDG_DATA_HOME", "")
         base = Path(xdg) if os.path.isabs(xdg) else Path.home() / ".local" / "share"
     return base / "minicnn" / "learn.json"
+
+
+def _missing(lesson: Lesson, path: Path) -> str:
+    return (
+        f"there is no {path.name}: minicnn learn start {lesson.number} DIR2 "
+        f"writes it into another folder"
+    )
 
 
 def _with_exercises(number: str | int) -> Lesson:

@@ -6,9 +6,12 @@
     print(bug)                        # what is wrong, and how it shows
     with bug.on(net):                 # the net's pooling layers have it in this block
         print(gradcheck(net, x))
+    with bug.on() as WrongPool:       # the wrong one itself: so functions are switched on, too
+        print(gradcheck(WrongPool(3, 2), x))
     print(bug.caught())               # what the test that would have caught it says
 
-Nothing in minicnn imports this package but its lessons; no other code is touched by it.
+Nothing in minicnn imports this package but its lessons. Other code is touched only by
+`Exhibit.on`, and only in its block.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from ..errors import describe
@@ -32,6 +36,9 @@ __all__ = ["Exhibit", "exhibit", "exhibits"]
 @dataclass(frozen=True)
 class Exhibit:
     """A mistake, with what it should have been and the test that tells them apart.
+
+    It is switched on by `on`: in a net, a loss or an optimizer, in a module, or, without any of
+    these, as the wrong class or function itself.
 
     Attributes:
         name: What `exhibit` knows it by.
@@ -59,37 +66,58 @@ class Exhibit:
         return None
 
     @contextlib.contextmanager
-    def on(self, subject: Any) -> Iterator[Any]:
-        """In this block ``subject`` has the mistake: a net, a loss or an optimizer, in place.
+    def on(self, subject: Any = None) -> Iterator[Any]:
+        """In this block the mistake is there; after it all is right again, whatever happens.
 
-        Of a net every layer of the right class gets it. What it knew of its last pass is forgotten
-        on both ways.
+        Without a subject: ``with exhibit.on() as it`` gives you the wrong class or function, to be
+        used in the block under any name you like. All exhibits can be had like this.
+
+        A module: its names for the right one mean the wrong one. ``exhibit.on(mc)``, say, lets
+        ``mc.Conv2D`` make layers that have the mistake, and keep it.
+
+        Anything else: a net, a loss or an optimizer gets it in place. Of a net every layer of the
+        right class does. What it knew of its last pass is forgotten on both ways.
 
         Raises:
-            TypeError: the mistake is in a function, or in how an object is made.
+            TypeError: the mistake is in a function, or in how an object is made, so that no net,
+                loss or optimizer can get it.
             ValueError: there is nothing in ``subject`` that could have it.
         """
+        if subject is None:
+            yield self.wrong
+        elif isinstance(subject, ModuleType):
+            names = [name for name, value in vars(subject).items() if value is self.right]
+            if not names:
+                raise ValueError(f"{self._needs()}, and there is none in {subject.__name__}")
+            vars(subject).update(dict.fromkeys(names, self.wrong))
+            try:
+                yield subject
+            finally:
+                vars(subject).update(dict.fromkeys(names, self.right))
+        else:
+            chosen = self._parts(subject)
+            _become(chosen, self.wrong)
+            try:
+                yield subject
+            finally:
+                _become(chosen, self.right)
+
+    def _parts(self, subject: Any) -> list[Any]:
+        """What in ``subject`` can have the mistake."""
+        hint = f"take what `with museum.exhibit({self.name!r}).on() as it` gives"
         if not isinstance(self.right, type) or not issubclass(self.wrong, self.right):
-            raise TypeError(
-                f"{self.name} is not a layer, loss or optimizer; call `exhibit.wrong` yourself"
-            )
+            raise TypeError(f"{self.name} is not a layer, loss or optimizer; {hint}")
         if "__init__" in vars(self.wrong):
-            raise TypeError(
-                f"{self.name} happens when an object is made; make one with `exhibit.wrong`"
-            )
+            raise TypeError(f"{self.name} happens when an object is made; {hint}")
         parts = subject.named_layers().values() if isinstance(subject, Layer) else [subject]
         chosen = [part for part in parts if type(part) is self.right]
         if not chosen:
-            kind = self.right.__name__
-            article = "an" if kind[0] in "AEIO" else "a"
-            raise ValueError(
-                f"{self.name} needs {article} {kind}, and there is none in {describe(subject)}"
-            )
-        _become(chosen, self.wrong)
-        try:
-            yield subject
-        finally:
-            _become(chosen, self.right)
+            raise ValueError(f"{self._needs()}, and there is none in {describe(subject)}")
+        return chosen
+
+    def _needs(self) -> str:
+        kind = self.right.__name__
+        return f"{self.name} needs {'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
 
     def __str__(self) -> str:
         return f"{self.name}: {self.mistake}\n  {self.symptom} (lesson {self.lesson})"

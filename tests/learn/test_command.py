@@ -101,6 +101,87 @@ def test_what_the_reader_prints_is_beside_its_check(tmp_path: Path, capsys: Capt
     assert "average_pooling.py, line 7: not written yet" in second
 
 
+def part(said: str, name: str) -> list[str]:
+    """What is said of one exercise."""
+    lines = said.splitlines()
+    first = next(k for k, line in enumerate(lines) if line.startswith(f"{name}: "))
+    following = (k for k in range(first + 1, len(lines)) if not lines[k].startswith(" "))
+    return lines[first : next(following, len(lines))]
+
+
+AT_THE_FOURTH = "    if x.shape == (1, 1, 3, 3):\n        {}\n    B, C, H, W = x.shape"
+
+
+@pytest.mark.parametrize(
+    ("head", "inside", "held", "wrong"),
+    [
+        ("import os; os._exit(0)", "", 0, "it ended the program (exit code 0)"),
+        ("import sys; sys.exit()", "", 0, "max_pooling.py, line 1: it ended the program (exit"),
+        ("import ctypes; ctypes.string_at(0)", "", 0, "it ended the program ("),
+        ("while True: pass", "", 0, "max_pooling.py, line 1: still running after 4 s"),
+        ("import os", "os._exit(5)", 3, "it ended the program (exit code 5)"),
+        ("import sys", "sys.exit(5)", 6, "max_pooling.py, line 9: it ended the program (exit"),
+        ("", "while True: pass", 3, "max_pooling.py, line 9: still running after 4 s"),
+    ],
+)
+def test_a_file_may_do_anything(
+    head: str,
+    inside: str,
+    held: int,
+    wrong: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if "while" in head + inside:
+        monkeypatch.setattr(learn, "SECONDS", 4)  # the others must be done by then
+    solve("06", tmp_path)
+    text = (tmp_path / "max_pooling.py").read_text(encoding="utf-8")
+    place = "    B, C, H, W = x.shape"
+    assert place in text
+    text = f"{head}\n{text.replace(place, AT_THE_FOURTH.format(inside or 'pass'))}"
+    (tmp_path / "max_pooling.py").write_text(text, encoding="utf-8")
+    assert main(["learn", "check", "06", str(tmp_path)]) == 1
+    said, error = capfd.readouterr()
+    assert error == ""
+    first, *lines = part(said, "max_pooling")
+    assert first == f"max_pooling: {held} of 7 hold"
+    assert sum(line.startswith("  ok  ") for line in lines) == held
+    assert sum(line.strip().startswith(wrong) for line in lines) == 1
+    at_once = lines[0] == "      Python can read the file"
+    assert at_once == (held == 0)
+    assert sum(line == "          not run" for line in lines) == (3 if held == 3 else 0)
+    assert part(said, "average_pooling")[0] == "average_pooling: 4 of 4 hold"
+    assert part(said, "planted_bug")[0] == "planted_bug: 5 of 5 hold"
+    assert learn.progress() == {"06": ["average_pooling", "planted_bug"]}
+
+
+def test_the_debugger_has_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learn, "SECONDS", 0.5)
+    monkeypatch.setenv("PYTHONBREAKPOINT", "time.gmtime")
+    solve("02", tmp_path)
+    path = tmp_path / "places.py"
+    slow = "import time\nbreakpoint()\ntime.sleep(1)\n"
+    path.write_text(slow + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert main(["learn", "check", "02", str(tmp_path)]) == 0
+
+
+def test_a_file_that_is_missing_is_one_that_does_not_hold(tmp_path: Path, capsys: Capture) -> None:
+    solve("06", tmp_path)
+    (tmp_path / "max_pooling.py").unlink()
+    assert main(["learn", "check", "06", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    first, _, wrong = part(said, "max_pooling")
+    assert first == "max_pooling: 0 of 7 hold"
+    assert wrong.strip().startswith(
+        "there is no max_pooling.py: minicnn learn start 06 DIR2 writes"
+    )
+    assert "planted_bug: 5 of 5 hold" in said
+    assert learn.progress() == {"06": ["average_pooling", "planted_bug"]}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import minicnn as mc
 from minicnn import learn
 from minicnn.learn import Exercise, Lesson
 from minicnn.learn.exercise import Check, run
@@ -48,8 +50,7 @@ def test_files_say_what_they_are(lesson: Lesson, exercise: Exercise) -> None:
 
 def test_every_lesson_between_has_two() -> None:
     for lesson in learn.LESSONS[1:-1]:
-        if lesson.exercises:
-            assert len(lesson.exercises) >= 2, lesson
+        assert len(lesson.exercises) >= 2, lesson
         folder = learn.HERE / "stubs" / lesson.number
         assert {path.stem for path in folder.glob("*.py")} == {e.name for e in lesson.exercises}
 
@@ -223,6 +224,95 @@ def test_gradients_in_the_wrong_order(tmp_path: Path, returns: str, wrong: str |
     (tmp_path / "channels.py").write_text(text, encoding="utf-8")
     said = exercise.check(tmp_path)[0].wrong
     assert said == wrong if wrong is None else said is not None and said.startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("import sys\nsys.exit()", "own.py, line 2: it ended the program (exit code 0)"),
+        (
+            "def answer():\n    raise SystemExit('bye')",
+            "own.py, line 2: it ended the program (exit code 1)",
+        ),
+        ("exit(3)", "own.py, line 1: it ended the program (exit code 3)"),
+    ],
+)
+def test_a_file_that_ends_the_program(tmp_path: Path, text: str, wrong: str) -> None:
+    assert written(tmp_path, text, calls) == wrong
+
+
+TABLE = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def doubles(own: Any) -> None:
+    """Twice the table"""
+    same("twice", own.twice(TABLE), 2 * TABLE)
+
+
+def doubles_as_a_layer(own: Any) -> None:
+    """Twice the table, by a class"""
+    same("twice", own.Twice().forward([TABLE]), 2 * TABLE)
+
+
+def doubles_a_tensor(own: Any) -> None:
+    """Twice a tensor, by a layer"""
+    same("twice", own.Layer()(mc.Tensor(TABLE.reshape(1, 1, 2, 2))).data[0, 0], 2 * TABLE)
+
+
+def asks_twice(own: Any) -> None:
+    """Twice the table, and once more"""
+    twice = own.Twice()
+    same("twice", twice.forward([TABLE]), 2 * TABLE)
+    twice.again()
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "wrong"),
+    [
+        (doubles, "def twice(x): return 2 * x", None),
+        (
+            doubles,
+            "def twice(x):\n    x *= 2\n    return x",
+            "twice changed its input x at (0, 0): 2, expected 1; 4 of 4 values differ",
+        ),
+        (
+            doubles,
+            "def twice(x):\n    x.shape = (4, 1)\n    return 2 * x",
+            "twice changed its input x: shape (4, 1), expected (2, 2)",
+        ),
+        (  # functions of the reader's may do as they like among themselves
+            doubles,
+            "def add(y, x): y += x\ndef twice(x):\n    y = x.copy()\n    add(y, x)\n    return y",
+            None,
+        ),
+        (
+            doubles_as_a_layer,
+            "class Twice:\n    def forward(self, xs):\n        xs[0][1] = 0\n        return xs[0]",
+            "Twice.forward changed its input xs[0] at (1, 0): 0, expected 3; 2 of 4 values differ",
+        ),
+        (
+            doubles_a_tensor,
+            "import minicnn\nclass Layer(minicnn.Layer):\n"
+            "    def _forward(self, x):\n        self.save()\n        x *= 2\n        return x",
+            "Layer._forward changed its input x at (0, 0, 0, 0): 2, expected 1;",
+        ),
+        (
+            asks_twice,
+            "class Twice:\n    def forward(self, xs):\n        self.x = xs[0]\n"
+            "        return 2 * self.x\n    def again(self): self.x[0, 1] = 7",
+            "something changed the check's TABLE at (0, 1): 7, expected 2; 1 of 4 values differ",
+        ),
+        (doubles, "def twice(x):\n    x *= 2\n    1 / 0", "own.py, line 3: ZeroDivisionError"),
+        (doubles, "def twice(): pass", "TypeError: twice() takes 0 positional arguments but 1"),
+    ],
+)
+def test_what_is_passed_in_must_stay(
+    tmp_path: Path, check: Check, text: str, wrong: str | None
+) -> None:
+    before = TABLE.copy()
+    said = written(tmp_path, text, check)
+    assert said == wrong if wrong is None else said is not None and said.startswith(wrong)
+    np.testing.assert_array_equal(TABLE, before)
 
 
 def test_print_to_a_file_is_the_readers_own(

@@ -79,14 +79,39 @@ def test_a_net_has_it_in_the_block_and_is_right_again_after_it() -> None:
     assert type(pool) is mc.MaxPool2D
 
 
+@EVERY
+def test_every_one_can_be_switched_on_by_itself(bug: Exhibit) -> None:
+    with bug.on() as it:
+        assert it is bug.wrong
+        assert SAYS[bug.name] in str(bug.caught(it))
+
+
+def test_a_module_has_it_in_the_block_and_is_right_again_after_it() -> None:
+    bug = museum.exhibit("same-seed")
+    with bug.on(mc) as module:
+        assert module is mc
+        first, second = mc.Conv2D(1, 2, 3), mc.Conv2D(1, 2, 3)
+    assert np.array_equal(first.weight.data, second.weight.data)
+    assert mc.Conv2D is bug.right
+    with contextlib.suppress(KeyError), museum.exhibit("im2col-square").on(museum.tools):
+        assert museum.tools.im2col is museum.tools.square_im2col
+        raise KeyError
+    assert museum.tools.im2col is museum.exhibit("im2col-square").right
+    with (
+        pytest.raises(ValueError, match="needs an im2col, and there is none in minicnn"),
+        museum.exhibit("im2col-square").on(mc),
+    ):
+        pass
+
+
 def test_what_cannot_be_switched_on_says_so() -> None:
     with pytest.raises(ValueError, match="pool-assigns needs a MaxPool2D"):
         museum.exhibit("pool-assigns").on(mc.Sequential(mc.ReLU())).__enter__()
     with pytest.raises(ValueError, match="adam-multiplies needs an Adam, and there is none in"):
         museum.exhibit("adam-multiplies").on(mc.Sequential(mc.ReLU())).__enter__()
-    with pytest.raises(TypeError, match="im2col-square is not a layer, loss or optimizer; call"):
+    with pytest.raises(TypeError, match="im2col-square is not a layer, loss or optimizer; take"):
         museum.exhibit("im2col-square").on(mc.ReLU()).__enter__()
-    with pytest.raises(TypeError, match="same-seed happens when an object is made; make one with"):
+    with pytest.raises(TypeError, match="same-seed happens when an object is made; take what"):
         museum.exhibit("same-seed").on(mc.Conv2D(1, 1, 3)).__enter__()
     with pytest.raises(KeyError, match="there are pool-assigns"):
         museum.exhibit("pool")
