@@ -39,7 +39,9 @@ def test_cells_run_and_prove_the_numbers(
 
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
-    assert lessons.unsupported(lessons.run(path)) == set(), "numbers that no cell shows"
+    page = lessons.run(path)
+    assert lessons.unsupported(page) == set(), "claims that nothing holds"
+    assert lessons.survivors(page) == set(), "changes that nothing would notice"
 
 
 @EVERY
