@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .errors import finite_float
+from .errors import describe, finite_float
 from .layers import BatchNorm2D, Layer
 from .layers.using import in_evaluation
 from .tensor import FloatArray, Tensor
@@ -104,12 +104,18 @@ def xray(net: Layer, data: Batches, test: Batches | None = None, tolerance: floa
 
     Raises:
         ValueError: there is no BatchNorm2D in the net, or no batch in the data.
+        TypeError: data can be gone through only once.
     """
     norms = {
         name: layer for name, layer in net.named_layers().items() if isinstance(layer, BatchNorm2D)
     }
     if not norms:
         raise ValueError("xray: there is no BatchNorm2D in the net")
+    if isinstance(data, Iterator):
+        raise TypeError(
+            f"xray: data must be a DataLoader or a list of batches, for it is gone through twice; "
+            f"got {describe(data)}"
+        )
     tolerance = finite_float(tolerance, "tolerance", above=0)
     running = {name: _statistics(norm) for name, norm in norms.items()}
     accuracy = _accuracy(net.predict, data)

@@ -126,3 +126,10 @@ def test_what_cannot_be_x_rayed(healthy: mc.Sequential) -> None:
         xray(mc.models.toy(rng=0), some(0, 10))
     with pytest.raises(ValueError, match="no batch in the data"):
         xray(healthy, [])
+
+
+def test_data_that_are_used_up_after_one_pass_are_refused() -> None:
+    net = mc.Sequential(mc.BatchNorm2D(1), mc.Flatten(), mc.Linear(4, 2))
+    batches = ((mc.Tensor(np.ones((2, 1, 2, 2))), np.array([0, 1])) for _ in range(3))
+    with pytest.raises(TypeError, match="gone through twice"):
+        mc.xray(net, batches)

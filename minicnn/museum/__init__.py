@@ -261,7 +261,7 @@ _EXHIBITS = (
     Exhibit(
         "adam-multiplies",
         "Adam multiplies by the bias corrections instead of dividing",
-        "first steps of three times the learning rate and more: it diverges early",
+        "first steps of ten times the learning rate and more: it diverges early",
         10,
         Adam,
         tools.MultiplyingAdam,
