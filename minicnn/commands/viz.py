@@ -25,12 +25,10 @@ from .train import scores_of
 from .use import check_fit, default_picture, evaluation_data, input_shape, load_picture
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from matplotlib.axes import Axes
 
-    # What was drawn, and what the default name of its file says beside what it is.
-    Drawn: TypeAlias = tuple[Axes, list[str]]
+Drawn = tuple["Axes", list[str]]
+"""What was drawn, and what the default name of its file says beside what it is."""
 
 SHOWN = 9  # pixels a side, of a plane that is too large for numbers
 LARGEST = 12  # pixels a side, of a window that is shown in numbers
