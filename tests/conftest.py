@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -16,6 +17,11 @@ from minicnn import kernels
 settings.register_profile("minicnn", deadline=None, database=None, print_blob=True)
 settings.register_profile("quick", settings.get_profile("minicnn"), max_examples=15)
 settings.load_profile("minicnn")
+
+
+# A shell lets its background jobs ignore Ctrl-C, which some tests send to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
