@@ -127,7 +127,9 @@ def test_routing_shows_the_gradients_of_the_class_that_was_asked_about(
 ) -> None:
     assert viz("routing", "--layer", "pool2", "--class", "4", "--channel", "3", "--test", "7") == 0
     (ax,) = drawn
-    assert ax.get_title(loc="left") == "pool2, channel 3: gradient of the score of 4"
+    assert " ".join(ax.get_title(loc="left").split()) == (
+        "pool2, channel 3: gradient of the score of 4; rows 0–7 of 11, columns 0–7 of 11"
+    )
     digit = mc.data.digits("test").images[7:8]
     dy = explain.flow(net, digit, 4)["pool2"].dy[0, 3]
     payments = [t.get_text().split("): ") for t in ax.texts if "): " in t.get_text()]

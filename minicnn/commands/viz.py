@@ -263,9 +263,9 @@ def routing(subject: Subject) -> Drawn:
     check_channel(channel, name, flow.x.shape[1])
     x, dy = flow.x[0, channel], flow.dy[0, channel]
     part = _strongest(x.shape, part_in_score[channel], pool)
-    ax = plots.pooling_routing(x, pool, dy, part=part)
     target = subject.classes[subject.target]
-    retitle(ax, f"{name}, channel {channel}: gradient of the score of {target}")
+    title = f"{name}, channel {channel}: gradient of the score of {target}"
+    ax = plots.pooling_routing(x, pool, dy, part=part, title=title)
     return ax, [name, f"channel{channel}", target, *subject.pictured]
 
 

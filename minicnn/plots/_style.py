@@ -167,6 +167,22 @@ def add_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], **look: A
     return legend
 
 
+def grey_look() -> dict[str, Any]:
+    """How `imshow` draws values from 0, black, to 1, white; what is no number in `BROKEN` grey."""
+    from matplotlib import colormaps
+
+    from ._marks import BROKEN
+
+    return {"cmap": colormaps["gray"].with_extremes(bad=BROKEN), "vmin": 0, "vmax": 1}
+
+
+def bare_axes(ax: Axes) -> None:
+    """No frame and no ticks: for pictures, whose pixels nobody counts."""
+    plain_axes(ax, frame=False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
 def plain_axes(ax: Axes, *, frame: bool = True) -> None:
     """What all pictures share: no box, thin grey axes, small ticks, the grid behind the data."""
     for name, spine in ax.spines.items():

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ..errors import ShapeError, describe
 from ..layers import Conv2D
 from ..tensor import Tensor
-from ._marks import BROKEN, Marks, not_finite
-from ._style import SIGNED, TEXT, axes_or_new, colour_map, plain_axes
+from ._marks import Marks, not_finite
+from ._style import SIGNED, TEXT, axes_or_new, bare_axes, colour_map, grey_look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,9 +159,7 @@ def _mosaic(
     marks.draw(ax)
     ax.set(xlim=(-0.1 * W, columns * wide), ylim=(rows * high - 0.1 * H, -0.25 * H))
     ax.set_aspect("equal")
-    plain_axes(ax, frame=False)
-    ax.set_xticks([])
-    ax.set_yticks([])
+    bare_axes(ax)
     fitter.title(title)
     return ax
 
@@ -169,9 +167,7 @@ def _mosaic(
 def _look(planes: npt.NDArray[Any], limit: float) -> dict[str, Any]:
     """How `imshow` is to draw them."""
     if not limit:
-        from matplotlib import colormaps
-
-        return {"cmap": colormaps["gray"].with_extremes(bad=BROKEN), "vmin": 0, "vmax": 1}
+        return grey_look()
     if planes.ndim == 4:
         return {"vmin": 0, "vmax": 1}
     return {"cmap": colour_map(SIGNED), "vmin": -limit, "vmax": limit}

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from ..errors import ShapeError, boolean, positive_int
 from ..labels import class_labels, class_scores
 from ..tensor import Tensor
-from ._marks import BROKEN, FAINT, Marks, not_finite
-from ._style import GRID, SMALL, TEXT, axes_or_new, plain_axes, short_names
+from ._marks import FAINT, Marks, not_finite
+from ._style import GRID, SMALL, TEXT, axes_or_new, bare_axes, grey_look, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def heat_map(
     ax = axes_or_new(ax, (3.2 * max(1.0, W / H), 3.2 * max(1.0, H / W) + 0.3))
     from ._fit import Fitter
 
-    ax.imshow(0.25 + 0.75 * grey, interpolation="nearest", **_grey_look())
+    ax.imshow(0.25 + 0.75 * grey, interpolation="nearest", **grey_look())
     finite = np.isfinite(values)
     values = np.where(finite, values, 0)
     hottest = float(np.abs(values).max()) or 1.0
@@ -72,7 +72,7 @@ def heat_map(
     broken = marks.broken(~finite)
     marks.broken(~np.isfinite(grey))
     marks.draw(ax)
-    _bare(ax)
+    bare_axes(ax)
     fitter = Fitter(ax)
     fitter.title(title)
     said = "orange speaks for, blue (dashes) against" if against else ""
@@ -186,7 +186,7 @@ def _album(
     for n, (grey, said) in enumerate(zip(greys, words, strict=True)):
         row, column = divmod(n, columns)
         x, y = column * wide, row * high
-        ax.imshow(grey, extent=(x, x + W, y + H, y), **_grey_look())
+        ax.imshow(grey, extent=(x, x + W, y + H, y), **grey_look())
         ax.plot([x, x + W, x + W, x, x], [y, y, y + H, y + H, y], color=GRID, linewidth=0.8)
         marks.broken(~np.isfinite(grey), (x, y))
         look: dict[str, Any] = {"fontsize": SMALL, "ha": "left", "va": "bottom"}
@@ -198,7 +198,7 @@ def _album(
     marks.draw(ax)
     ax.set(xlim=(-0.1 * W, columns * wide), ylim=(rows * high - 0.4 * H, -0.42 * H))
     ax.set_aspect("equal")
-    _bare(ax)
+    bare_axes(ax)
     return fitter
 
 
@@ -232,15 +232,3 @@ def _is_ink(planes: Sequence[Grey], ink: bool | None) -> bool:
     rim = np.concatenate(rims)
     rim = rim[np.isfinite(rim)]
     return bool(rim.size and np.median(rim) < 0.5)
-
-
-def _grey_look() -> dict[str, Any]:
-    from matplotlib import colormaps
-
-    return {"cmap": colormaps["gray"].with_extremes(bad=BROKEN), "vmin": 0, "vmax": 1}
-
-
-def _bare(ax: Axes) -> None:
-    plain_axes(ax, frame=False)
-    ax.set_xticks([])
-    ax.set_yticks([])
