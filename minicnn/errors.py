@@ -23,6 +23,24 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged, too new, or belongs to another architecture."""
 
 
+class UnknownLayerError(ValueError):
+    """A description names a class that nobody has imported.
+
+    Attributes:
+        kind: The name of the class.
+    """
+
+    remedy = "define or import its class first"
+    """What the message says is to be done; a command knows a better way, and says that instead."""
+
+    def __init__(self, kind: object, known: str) -> None:
+        super().__init__(
+            f"the architecture has a layer {kind!r} that is not known here; {self.remedy} "
+            f"(known: {known})"
+        )
+        self.kind = str(kind)
+
+
 class UsageError(ValueError):
     """The command line was used wrongly: exit code 2."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import checkpoint
 from ..data.base import Dataset
-from ..errors import CheckpointError, DataError
+from ..errors import CheckpointError, DataError, UnknownLayerError
 from ..history import History
 from ..layers import Layer
 
@@ -86,14 +86,13 @@ def load_net(run: str | Path) -> tuple[Layer, dict[str, Any]]:
     try:
         net, meta = checkpoint.load_with_meta(net_file(run))
     except CheckpointError as error:
-        said, missing, known = str(error).partition("define or import its class first")
-        if not missing:
+        cause = error.__cause__
+        if not isinstance(cause, UnknownLayerError):
             raise
-        layer = said.partition("has a layer '")[2].partition("'")[0]
-        way = f"give --import {layer.rpartition('.')[0] or 'MODULE'}"
-        if layer.startswith("__main__."):
+        way = f"give --import {cause.kind.rpartition('.')[0] or 'MODULE'}"
+        if cause.kind.startswith("__main__."):
             way = "its class is of a script or notebook: move it to a file, and save the net again"
-        raise CheckpointError(f"{said}{way}{known}") from None
+        raise CheckpointError(str(error).replace(cause.remedy, way)) from None
     return net.eval(), meta
 
 

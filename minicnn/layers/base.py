@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ShapeError
+from ..errors import ShapeError, UnknownLayerError
 from ..tensor import FloatArray, Parameter, Tensor, is_recording
 from . import own
 from .memory import Blocks
@@ -407,10 +407,7 @@ def from_config(config: Mapping[str, Any]) -> Layer:
     kind = args.pop("layer", None)
     name = args.pop("name", None)
     if not isinstance(kind, str) or kind not in _LAYERS:
-        raise ValueError(
-            f"the architecture has a layer {kind!r} that is not known here; define or import its "
-            f"class first (known: {', '.join(sorted(_LAYERS))})"
-        )
+        raise UnknownLayerError(kind, ", ".join(sorted(_LAYERS)))
     try:
         layer = _LAYERS[kind]._from_args(args)
     except TypeError as error:
